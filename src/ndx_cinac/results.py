@@ -1,0 +1,151 @@
+"""What a prediction returns: plain arrays with their rows, times and origin."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .recording import Source, Times
+
+if TYPE_CHECKING:
+    import pandas
+
+
+@dataclass(frozen=True)
+class ClassifierInfo:
+    """Which classifier made a prediction: a row of the file's ClassifierTable."""
+
+    name: str
+    task: str
+    version: str
+    sha256: str
+    description: str
+    model_card: str
+    """The whole card as JSON."""
+
+
+@dataclass(frozen=True)
+class ActivityResult:
+    """Probability that each ROI is active, frame by frame.
+
+    Attributes
+    ----------
+    probabilities : ndarray of float32, shape (n_frames, n_predicted)
+        From 0 to 1; time first, one column per predicted ROI.
+    roi_rows, roi_ids : ndarray of int64, shape (n_predicted,)
+        Row in the plane segmentation, and that row's id, of each column.
+    times : Times
+        When each frame was taken.
+    threshold : float
+        At or above it a frame counts as active.
+    classifiers : tuple of ClassifierInfo
+        The classifiers used.
+    classifier_index : ndarray of int64, shape (n_predicted,)
+        Which of them predicted each column.
+    definition : str
+        What the probability means.
+    skipped : mapping of int to str
+        Rows that were not predicted, with the reason.
+    parameters : mapping
+        Everything that shaped the numbers, as JSON types.
+    device : str
+        Where the network ran.
+    source : Source or None
+        The NWB objects that were read.
+    notes : tuple of str
+        What a user should know.
+    output : Path or None
+        The file that was written.
+    """
+
+    probabilities: NDArray[np.float32]
+    roi_rows: NDArray[np.int64]
+    roi_ids: NDArray[np.int64]
+    times: Times
+    threshold: float
+    classifiers: tuple[ClassifierInfo, ...]
+    classifier_index: NDArray[np.int64]
+    definition: str
+    skipped: Mapping[int, str] = field(default_factory=dict)
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    device: str = ""
+    source: Source | None = None
+    notes: tuple[str, ...] = ()
+    output: Path | None = None
+    seconds: float = float("nan")
+
+    @property
+    def n_frames(self) -> int:
+        """Number of frames."""
+        return int(self.probabilities.shape[0])
+
+    @property
+    def active(self) -> NDArray[np.bool_]:
+        """Whether each ROI is active in each frame, shape (n_frames, n_predicted)."""
+        return self.probabilities >= self.threshold
+
+    @property
+    def transients(self) -> pandas.DataFrame:
+        """Periods above threshold, one row each: roi_row, roi_id, first_frame, last_frame (inclusive), timestamp and
+        duration (seconds), peak_probability, mean_probability; in the order of roi_row and first_frame."""
+        import pandas as pd
+
+        padded = np.zeros((self.n_frames + 2, self.probabilities.shape[1]), np.int8)
+        padded[1:-1] = self.active
+        change = np.diff(padded, axis=0).T
+        column, first = np.nonzero(change == 1)
+        _, end = np.nonzero(change == -1)
+        seconds = self.times.seconds()
+        frame = self.times.frame_interval
+        periods = [self.probabilities[a:b, c] for a, b, c in zip(first, end, column, strict=True)]
+        return pd.DataFrame(
+            {
+                "roi_row": self.roi_rows[column],
+                "roi_id": self.roi_ids[column],
+                "first_frame": first,
+                "last_frame": end - 1,
+                "timestamp": seconds[first],
+                "duration": seconds[end - 1] - seconds[first] + frame,
+                "peak_probability": np.array([p.max() for p in periods], np.float32),
+                "mean_probability": np.array([p.mean() for p in periods], np.float32),
+            }
+        )
+
+    def to_dataframe(self) -> pandas.DataFrame:
+        """Probabilities as a table: index "time" in seconds, one column per ROI id."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            self.probabilities,
+            index=pd.Index(self.times.seconds(), name="time (s)"),
+            columns=pd.Index(self.roi_ids, name="ROI id"),
+        )
+
+    def summary(self) -> str:
+        """One screen of text: what was predicted, with what, and what came of it."""
+        transients = self.transients
+        per_roi = transients.groupby("roi_row").size().reindex(self.roi_rows, fill_value=0)
+        minutes = self.n_frames * self.times.frame_interval / 60
+        lines = [
+            f"{len(self.roi_rows)} ROIs, {self.n_frames} frames"
+            + (f" ({minutes:.1f} min at {self.times.frame_rate:.3g} Hz)" if self.times.frame_rate > 0 else ""),
+            *(f"classifier   {c.name} {c.version} (sha256 {c.sha256[:12]}), on {self.device}" for c in self.classifiers),
+            f"threshold    {self.threshold:g}: {self.definition}",
+            f"active       {100 * float(self.active.mean()) if self.active.size else 0:.2f} % of frames",
+            f"transients   {len(transients)}; per ROI: median {per_roi.median() if len(per_roi) else 0:g}, "
+            f"most {per_roi.max() if len(per_roi) else 0:g}, none in {int((per_roi == 0).sum())} ROIs",
+        ]
+        if self.skipped:
+            shown = "; ".join(f"row {row}: {why}" for row, why in list(self.skipped.items())[:5])
+            lines.append(f"skipped      {len(self.skipped)} ROIs ({shown}{'; ...' if len(self.skipped) > 5 else ''})")
+        lines += [f"note         {note}" for note in self.notes]
+        if self.output is not None:
+            lines.append(f"written to   {self.output}")
+        if np.isfinite(self.seconds):
+            lines.append(f"time         {self.seconds:.1f} s")
+        return "\n".join(lines)
