@@ -1,0 +1,317 @@
+"""Write the YAML of the namespace ndx-cinac into ``spec/``: ``python src/spec/create_extension_spec.py [FOLDER]``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from pynwb.spec import (
+    NWBAttributeSpec,
+    NWBDatasetSpec,
+    NWBGroupSpec,
+    NWBLinkSpec,
+    NWBNamespaceBuilder,
+    export_spec,
+)
+
+VERSION = "0.1.0"
+COMMON_TYPES = (
+    "DynamicTable",
+    "DynamicTableRegion",
+    "EventsTable",
+    "ImageSeries",
+    "NWBDataInterface",
+    "RoiResponseSeries",
+    "TimeIntervals",
+    "VectorData",
+)
+
+FRAME = "as an index into the movie's first axis, from 0"
+
+
+def text(name: str, doc: str, *, required: bool = True) -> NWBAttributeSpec:
+    return NWBAttributeSpec(name=name, dtype="text", doc=doc, required=required)
+
+
+def column(name: str, dtype: str, doc: str, *, quantity: str | int = 1) -> NWBDatasetSpec:
+    """Describe a column with one value in each row."""
+    return NWBDatasetSpec(
+        name=name,
+        neurodata_type_inc="VectorData",
+        dtype=dtype,
+        dims=("num_rows",),
+        shape=(None,),
+        doc=doc,
+        quantity=quantity,
+    )
+
+
+def region(name: str, doc: str) -> NWBDatasetSpec:
+    """Describe rows of another table."""
+    return NWBDatasetSpec(
+        name=name, neurodata_type_inc="DynamicTableRegion", dims=("num_rows",), shape=(None,), doc=doc
+    )
+
+
+def roi_column() -> NWBDatasetSpec:
+    return region("roi", "The ROI: a row of the PlaneSegmentation that was predicted or examined.")
+
+
+def scalar_text(name: str, doc: str) -> NWBDatasetSpec:
+    """Describe a text that may outgrow an HDF5 attribute (64 KiB)."""
+    return NWBDatasetSpec(name=name, dtype="text", doc=doc)
+
+
+def frame_columns(*, quantity: str | int) -> list[NWBDatasetSpec]:
+    return [
+        column("first_frame", "int", f"First frame of the period, {FRAME}.", quantity=quantity),
+        column("last_frame", "int", f"Last frame of the period (it belongs to it), {FRAME}.", quantity=quantity),
+    ]
+
+
+def classifier_table() -> NWBGroupSpec:
+    return NWBGroupSpec(
+        neurodata_type_def="ClassifierTable",
+        neurodata_type_inc="DynamicTable",
+        default_name="classifiers",
+        doc="The classifiers that made the predictions of this file, one in each row. Predictions point here by row.",
+        datasets=[
+            column("name", "text", "Name of the classifier, e.g. 'activity-sim'."),
+            column("task", "text", "What it predicts: 'activity' or 'cell_type'."),
+            column("version", "text", "Version of the classifier."),
+            column("sha256", "text", "SHA-256 of the file with its weights: 64 lower-case hexadecimal digits."),
+            column("description", "text", "What the classifier is and what it was trained on, in a sentence or two."),
+            column("model_card", "text", "The whole model card as a JSON object; '{}' where there is none."),
+        ],
+    )
+
+
+def activity_predictions() -> NWBGroupSpec:
+    data = NWBDatasetSpec(
+        name="data",
+        dtype="float32",
+        dims=("num_times", "num_rois"),
+        shape=(None, None),
+        doc="Probability that each ROI is active in each frame, from 0 to 1: frames x ROIs.",
+        attributes=[NWBAttributeSpec(name="unit", dtype="text", value="probability", doc="Always 'probability'.")],
+    )
+    return NWBGroupSpec(
+        neurodata_type_def="ActivityPredictions",
+        neurodata_type_inc="RoiResponseSeries",
+        default_name="ActivityPredictions",
+        doc=(
+            "Predicted activity of ROIs, frame by frame: a RoiResponseSeries of probabilities with the times of the "
+            "movie that was classified. Columns follow `rois`."
+        ),
+        attributes=[
+            NWBAttributeSpec(
+                name="threshold",
+                dtype="float64",
+                doc="Probability, from 0 to 1, at or above which a frame counts as active.",
+            ),
+            text("definition", "What a probability of 1 means, e.g. 'from the onset to the peak of a transient'."),
+        ],
+        datasets=[
+            data,
+            NWBDatasetSpec(
+                name="classifier",
+                neurodata_type_inc="DynamicTableRegion",
+                dims=("num_rois",),
+                shape=(None,),
+                doc="The classifier of each ROI: rows of a ClassifierTable, one for each column of `data`.",
+            ),
+        ],
+        links=[
+            NWBLinkSpec(
+                name="movie",
+                target_type="ImageSeries",
+                quantity="?",
+                doc="The movie that was classified. Absent in a file that does not hold it: see PredictionProvenance.",
+            )
+        ],
+    )
+
+
+def cell_type_predictions() -> NWBGroupSpec:
+    probability = NWBDatasetSpec(
+        name="probability",
+        neurodata_type_inc="VectorData",
+        dtype="float32",
+        dims=("num_rows", "num_cell_types"),
+        shape=(None, None),
+        doc="Probability of each cell type, from 0 to 1: ROIs x types, in the order of `cell_types`.",
+    )
+    return NWBGroupSpec(
+        neurodata_type_def="CellTypePredictions",
+        neurodata_type_inc="DynamicTable",
+        default_name="CellTypePredictions",
+        doc=(
+            "Predicted cell types, one ROI in each row. A MeaningsTable of the column `cell_type` holds each type's "
+            "meaning and, where known, its synonyms and its term of the Cell Ontology."
+        ),
+        attributes=[
+            NWBAttributeSpec(
+                name="cell_types",
+                dtype="text",
+                dims=("num_cell_types",),
+                shape=(None,),
+                doc="Names of the cell types, in the order of the columns of `probability`.",
+            )
+        ],
+        datasets=[
+            roi_column(),
+            column("cell_type", "text", "The predicted type: one of `cell_types`."),
+            probability,
+            column(
+                "confidence",
+                "float32",
+                "Confidence in `cell_type`, from 0 to 1: its probability after predictions were fused.",
+            ),
+            region("classifier", "The classifier that made the prediction: a row of a ClassifierTable."),
+        ],
+    )
+
+
+def predicted_transients() -> NWBGroupSpec:
+    return NWBGroupSpec(
+        neurodata_type_def="PredictedTransients",
+        neurodata_type_inc="EventsTable",
+        default_name="PredictedTransients",
+        doc=(
+            "Periods of predicted activity, one in each row: unbroken runs of frames whose probability is at or above "
+            "the threshold. All of it follows from an ActivityPredictions and its threshold; readers that predate "
+            "EventsTable lose nothing else. `timestamp` is the time of `first_frame`; `duration` reaches from there to "
+            "the end of `last_frame`, both in seconds."
+        ),
+        datasets=[
+            NWBDatasetSpec(
+                name="duration",
+                neurodata_type_inc="DurationVectorData",
+                doc="Duration of the period in seconds: to the end of its last frame.",
+            ),
+            roi_column(),
+            *frame_columns(quantity=1),
+            column("peak_probability", "float32", "Highest probability of the period's frames, from 0 to 1."),
+            column("mean_probability", "float32", "Mean probability of the period's frames, from 0 to 1."),
+        ],
+    )
+
+
+def activity_annotations() -> NWBGroupSpec:
+    return NWBGroupSpec(
+        neurodata_type_def="ActivityAnnotations",
+        neurodata_type_inc="EventsTable",
+        default_name="ActivityAnnotations",
+        doc=(
+            "Ground truth of activity: the periods in which an annotator (or a simulation) holds an ROI to be active, "
+            "and those that are doubtful and should be left out of scores. `timestamp` and `duration` are in seconds. "
+            "What lies in no period is inactive only inside AnnotatedSegments."
+        ),
+        datasets=[
+            NWBDatasetSpec(
+                name="duration",
+                neurodata_type_inc="DurationVectorData",
+                doc="Duration of the period in seconds: to the end of its last frame.",
+            ),
+            roi_column(),
+            column("state", "text", "'active' or 'doubtful'."),
+            column("annotator", "text", "Who said so: initials, a pseudonym, or the name of a simulation."),
+            *frame_columns(quantity="?"),
+        ],
+    )
+
+
+def annotated_segments() -> NWBGroupSpec:
+    return NWBGroupSpec(
+        neurodata_type_def="AnnotatedSegments",
+        neurodata_type_inc="TimeIntervals",
+        default_name="AnnotatedSegments",
+        doc=(
+            "The stretches of time in which an ROI was examined for activity. Outside of them nothing is known about "
+            "it: it is neither active nor inactive. `start_time` and `stop_time` are in seconds."
+        ),
+        datasets=[
+            roi_column(),
+            column("annotator", "text", "Who examined it: initials, a pseudonym, or a simulation.", quantity="?"),
+            *frame_columns(quantity="?"),
+        ],
+    )
+
+
+def cell_type_annotations() -> NWBGroupSpec:
+    return NWBGroupSpec(
+        neurodata_type_def="CellTypeAnnotations",
+        neurodata_type_inc="DynamicTable",
+        default_name="CellTypeAnnotations",
+        doc=(
+            "Ground truth of cell types, one judgement in each row. A MeaningsTable of the column `cell_type` may hold "
+            "each type's meaning."
+        ),
+        datasets=[
+            roi_column(),
+            column("cell_type", "text", "The cell type."),
+            column("annotator", "text", "Who said so: initials, a pseudonym, or the name of a simulation or marker."),
+        ],
+    )
+
+
+def prediction_provenance() -> NWBGroupSpec:
+    source = "Empty where it is not known."
+    return NWBGroupSpec(
+        neurodata_type_def="PredictionProvenance",
+        neurodata_type_inc="NWBDataInterface",
+        default_name="PredictionProvenance",
+        doc=(
+            "How predictions were made, and from what: enough to repeat them and to find their movie again from a file "
+            "that does not hold it. An NWBDataInterface, because a ProcessingModule takes no other NWBContainer."
+        ),
+        attributes=[
+            text("software", "Name and version of the software, e.g. 'ndx-cinac 0.1.0'."),
+            text("device", "Where the network ran, e.g. 'CPU' or the name of the GPU."),
+            NWBAttributeSpec(
+                name="created", dtype="isodatetime", doc="When the prediction ended: ISO 8601 with its time zone."
+            ),
+            text("source_file_identifier", f"`identifier` of the NWB file that was read. {source}"),
+            text("source_movie_id", f"Object id of the ImageSeries. {source}"),
+            text("source_movie_path", f"Path of the ImageSeries in that file, e.g. 'acquisition/movie'. {source}"),
+            text("source_segmentation_id", f"Object id of the PlaneSegmentation. {source}"),
+            text("source_segmentation_path", f"Path of the PlaneSegmentation in that file. {source}"),
+            text("source_path", "Path of the file, as given or relative to this file.", required=False),
+            text("dandi_asset", "The DANDI asset: its dandiset, version and path, or its URL.", required=False),
+            text("source_digest", "Digest of the file, as 'algorithm:value', e.g. 'sha256:...'.", required=False),
+        ],
+        datasets=[
+            scalar_text("versions", "Versions of what shaped the numbers: a JSON object, package to version."),
+            scalar_text("parameters", "Everything that shaped the numbers: a JSON object, parameter to value."),
+        ],
+    )
+
+
+def main(folder: Path) -> None:
+    """Write the namespace and its types into `folder`."""
+    builder = NWBNamespaceBuilder(
+        name="ndx-cinac",
+        version=VERSION,
+        doc="Predictions and annotations of cell activity and cell type in calcium-imaging movies",
+        author=["The ndx-cinac developers"],
+        contact=["ndx-cinac@users.noreply.github.com"],
+    )
+    for name in COMMON_TYPES:
+        builder.include_type(name, namespace="core")
+    types = [
+        classifier_table(),
+        activity_predictions(),
+        cell_type_predictions(),
+        predicted_transients(),
+        activity_annotations(),
+        annotated_segments(),
+        cell_type_annotations(),
+        prediction_provenance(),
+    ]
+    folder.mkdir(parents=True, exist_ok=True)
+    export_spec(builder, types, str(folder))
+
+
+if __name__ == "__main__":
+    root = Path(__file__).resolve().parents[2]
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else root / "spec")
