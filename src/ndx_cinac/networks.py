@@ -1,0 +1,317 @@
+"""The only importer of TensorFlow and Keras: the activity network, its file, its device, its compiled run."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import ClassifierError, ConfigError, PredictionError
+from .extras import require
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # leave other programs their share of the GPU
+
+
+def _require_backend(backend: str) -> None:
+    """Refuse Keras on any backend but TensorFlow: the compiled function below is TensorFlow's."""
+    if backend != "tensorflow":
+        what = f"Keras is set to the backend '{backend}', ndx-cinac runs networks on TensorFlow"
+        raise PredictionError(
+            what, fix="Set the environment variable KERAS_BACKEND to tensorflow, or unset it"
+        )
+
+
+_require_backend(os.environ.get("KERAS_BACKEND") or "tensorflow")  # before Keras looks for what may be absent
+tf: Any = require("tensorflow", extra="predict", feature="Running a network")
+keras: Any = require("keras", extra="predict", feature="Running a network")
+_require_backend(keras.backend.backend())  # Keras' own configuration file may choose, too
+
+_log = logging.getLogger(__name__)
+
+DILATIONS = (1, 2, 4, 8, 16, 32, 1, 2, 4)
+BLOCK_FRAMES = 512
+BATCH_SIZE = 16
+
+
+def build_activity_network(
+    n_channels: int,
+    *,
+    width: int = 48,
+    dilations: Sequence[int] = DILATIONS,
+    first_kernel: int = 5,
+    head: int = 32,
+    dropout: float = 0.0,
+) -> Any:
+    """Build an untrained network that reads the channels of one ROI over time.
+
+    A convolution over `first_kernel` frames, one residual block per dilation (dilated convolution over three
+    frames, batch normalisation, rectifier, convolution over one frame), two convolutions over one frame. All are
+    core layers of Keras, so that the saved network loads in safe mode.
+
+    Parameters
+    ----------
+    n_channels : int
+        Channels per frame.
+    width : int
+        Features per frame inside the network.
+    dilations : sequence of int
+        Frames between the taps of each block's convolution.
+    first_kernel : int
+        Frames that the first convolution spans; odd.
+    head : int
+        Features of the layer before the last.
+    dropout : float
+        Share of whole features dropped in each block while training, from 0 (none) to below 1.
+
+    Returns
+    -------
+    keras.Model
+        From (batch, time, n_channels) to logits (batch, time), for any number of frames.
+
+    Raises
+    ------
+    ConfigError
+        If a number is out of its range.
+    """
+    sizes = (n_channels, width, head, first_kernel, *dilations)
+    if min(sizes) < 1 or first_kernel % 2 == 0 or not 0 <= dropout < 1:
+        what = (
+            f"No network has {n_channels} channels, width {width}, head {head}, a first kernel of "
+            f"{first_kernel} frames, dilations {tuple(dilations)} and dropout {dropout:g}"
+        )
+        raise ConfigError(what, fix="Sizes are at least 1, the first kernel is odd, dropout lies in [0, 1)")
+    layers = keras.layers
+    inputs = layers.Input((None, n_channels), name="channels")
+    x = layers.Conv1D(width, first_kernel, padding="same", activation="relu", name="first")(inputs)
+    for number, dilation in enumerate(dilations):
+        name = f"block_{number}"
+        y = layers.Conv1D(
+            width, 3, padding="same", dilation_rate=dilation, use_bias=False, name=f"{name}_dilated"
+        )(x)
+        y = layers.BatchNormalization(name=f"{name}_norm")(y)
+        y = layers.Activation("relu", name=f"{name}_relu")(y)
+        if dropout:
+            y = layers.SpatialDropout1D(dropout, name=f"{name}_dropout")(y)
+        y = layers.Conv1D(width, 1, name=f"{name}_mix")(y)
+        x = layers.Add(name=f"{name}_add")([x, y])
+    x = layers.Activation("relu", name="last_relu")(x)
+    x = layers.Conv1D(head, 1, activation="relu", name="head")(x)
+    x = layers.Conv1D(1, 1, name="logit")(x)
+    return keras.Model(inputs, layers.Reshape((-1,), name="logits")(x), name="activity")
+
+
+def with_probability(model: Any, *, shift: float = 0.0, temperature: float = 1.0) -> Any:
+    """Put calibration and the logistic function behind a network's logits.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Gives logits; its layers are shared with the returned network, not copied.
+    shift : float
+        Added to ``logit / temperature``; above 0 it makes activity more probable.
+    temperature : float
+        Above 0; above 1 it makes the network less certain.
+
+    Returns
+    -------
+    keras.Model
+        Gives ``sigmoid(logit / temperature + shift)``.
+
+    Raises
+    ------
+    ConfigError
+        If `temperature` is not above 0 or `shift` is not finite.
+    """
+    if not (np.isfinite(temperature) and temperature > 0 and np.isfinite(shift)):
+        what = f"A network cannot be calibrated with temperature {temperature:g} and shift {shift:g}"
+        raise ConfigError(what, fix="Temperature is a number above 0, shift any finite number")
+    x = keras.layers.Rescaling(1.0 / temperature, offset=shift, name="calibration")(model.output)
+    x = keras.layers.Activation("sigmoid", name="probability")(x)
+    return keras.Model(model.input, x, name=model.name)
+
+
+def receptive_field(model: Any) -> int:
+    """Frames that one output frame can depend on: one plus what each convolution over time adds.
+
+    Exact for networks whose convolutions lie one after another, as in `build_activity_network`.
+    """
+    convolutions = [layer for layer in model.layers if isinstance(layer, keras.layers.Conv1D)]
+    return 1 + sum(int(layer.kernel_size[0] - 1) * int(layer.dilation_rate[0]) for layer in convolutions)
+
+
+def save_network(model: Any, path: Path) -> None:
+    """Write a network without its optimizer's state to `path` (``.keras``)."""
+    keras.Model(model.input, model.output, name=model.name).save(path)
+
+
+def load_network(path: str | Path) -> Any:
+    """Load a ``.keras`` file in Keras' safe mode; nothing from the file is run.
+
+    Raises
+    ------
+    ClassifierError
+        If Keras cannot read it or refuses it.
+    """
+    try:
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # Keras raises whatever its layers raise
+        what = f"Keras {keras.__version__} cannot load this network: {error}"
+        raise ClassifierError(what, where=str(path)) from error
+
+
+def device_description() -> str:
+    """Where networks run: the GPU's name, or "CPU" and its number of threads."""
+    gpus = tf.config.list_physical_devices("GPU")
+    if gpus:
+        names = [tf.config.experimental.get_device_details(gpu).get("device_name", "GPU") for gpu in gpus[:1]]
+        return f"GPU, {names[0]}"
+    affinity = getattr(os, "sched_getaffinity", None)  # not on macOS and Windows
+    cores = len(affinity(0)) if affinity else os.cpu_count() or 1
+    threads = tf.config.threading.get_intra_op_parallelism_threads() or cores
+    return f"CPU, {threads} thread{'s' if threads > 1 else ''}"
+
+
+def keras_versions() -> dict[str, str]:
+    """Versions of Keras and TensorFlow."""
+    return {"keras": str(keras.__version__), "tensorflow": str(tf.__version__)}
+
+
+@contextmanager
+def _full_precision() -> Iterator[None]:
+    """Multiply in float32 on GPUs, too: TF32 would change probabilities by more than a thousandth."""
+    before = tf.config.experimental.tensor_float_32_execution_enabled()
+    tf.config.experimental.enable_tensor_float_32_execution(False)
+    try:
+        yield
+    finally:
+        tf.config.experimental.enable_tensor_float_32_execution(before)
+
+
+def window_starts(n_frames: int, block: int, halo: int) -> list[tuple[int, int, int]]:
+    """Cut `n_frames` into windows of equal length and say which frames each window decides.
+
+    A window's outer `halo` frames lack context, so its neighbours decide them, except at the recording's true
+    ends. The last window ends with the recording: all windows are equally long, and none is padded.
+
+    Returns
+    -------
+    list of (start, first, stop)
+        Where each window of ``min(block, n_frames)`` frames starts, and the frames that it decides.
+    """
+    if n_frames <= block:
+        return [(0, 0, n_frames)]
+    starts = [*range(0, n_frames - block, block - 2 * halo), n_frames - block]
+    stops = [start + block - halo for start in starts[:-1]] + [n_frames]
+    firsts = [0, *stops[:-1]]
+    return list(zip(starts, firsts, stops, strict=True))
+
+
+class CompiledNetwork:
+    """A network compiled for one batch shape, run over recordings of any length.
+
+    The numbers are those of one convolution over the whole recording (to 1e-5), whatever `block` and
+    `batch_size` are.
+
+    Parameters
+    ----------
+    model : keras.Model
+        From (batch, time, channels) to (batch, time).
+    block : int
+        Frames per window; a shorter recording is one window.
+    halo : int, optional
+        Frames at both sides of a window that only serve as context; half the receptive field if not given.
+    batch_size : int
+        Windows computed together. Halved when the device runs out of memory.
+
+    Raises
+    ------
+    ClassifierError
+        If the network has another kind of input or output, or `halo` is less than half its receptive field.
+    ConfigError
+        If `block` leaves no frame between its halos, or `batch_size` is below 1.
+    """
+
+    def __init__(
+        self, model: Any, block: int = BLOCK_FRAMES, halo: int | None = None, batch_size: int = BATCH_SIZE
+    ) -> None:
+        if len(model.inputs) != 1 or len(model.input_shape) != 3 or len(model.output_shape) != 2:
+            what = (
+                "A network of traces turns (batch, time, channels) into (batch, time), this one turns "
+                f"{model.input_shape} into {model.output_shape}"
+            )
+            raise ClassifierError(what)
+        needed = receptive_field(model) // 2
+        halo = needed if halo is None else halo
+        if halo < needed:
+            what = f"A halo of {halo} frames is less than the {needed} that the network sees on either side"
+            raise ClassifierError(what, fix=f"Set the card's halo to {needed}")
+        if block <= 2 * halo:
+            what = f"A block of {block} frames leaves nothing between two halos of {halo} frames"
+            raise ConfigError(what, fix=f"Use at least {2 * halo + 1} frames")
+        if batch_size < 1:
+            what = f"A batch cannot hold {batch_size} windows"
+            raise ConfigError(what, fix="Use a batch size of 1 or more")
+        self.model = model
+        self.n_channels = int(model.input_shape[-1])
+        self.block, self.halo, self.batch_size = block, halo, batch_size
+        self._function = tf.function(lambda windows: model(windows, training=False))
+
+    def predict(self, channels: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Run the network.
+
+        Parameters
+        ----------
+        channels : ndarray of float32, shape (n_rois, n_frames, n_channels)
+
+        Returns
+        -------
+        ndarray of float32, shape (n_rois, n_frames)
+            What the network gives: probabilities, or logits.
+
+        Raises
+        ------
+        PredictionError
+            If the number of channels differs, or the device's memory does not suffice for one window.
+        """
+        if channels.ndim != 3 or channels.shape[2] != self.n_channels:
+            what = f"The network reads {self.n_channels} channels, not an array of shape {channels.shape}"
+            raise PredictionError(what)
+        n_rois, n_frames = channels.shape[:2]
+        windows = window_starts(n_frames, self.block, self.halo)
+        jobs = [(roi, *window) for roi in range(n_rois) for window in windows] if n_frames else []
+        output = np.empty((n_rois, n_frames), np.float32)
+        length = min(self.block, n_frames)
+        done = 0
+        with _full_precision():
+            while done < len(jobs):
+                batch = jobs[done : done + self.batch_size]
+                values = self._run([channels[roi, start : start + length] for roi, start, _, _ in batch])
+                if values is None:
+                    continue  # the batch was halved
+                for (roi, start, first, stop), value in zip(batch, values, strict=False):
+                    output[roi, first:stop] = value[first - start : stop - start]
+                done += len(batch)
+        return output
+
+    def _run(self, windows: list[NDArray[np.float32]]) -> NDArray[np.float32] | None:
+        """Compute up to one batch, padded to its full size; None if it was too large and has been halved."""
+        batch = np.zeros((self.batch_size, *windows[0].shape), np.float32)
+        np.stack(windows, out=batch[: len(windows)])
+        try:
+            values: NDArray[np.float32] = self._function(tf.constant(batch)).numpy()
+        except tf.errors.ResourceExhaustedError as error:
+            if self.batch_size == 1:
+                what = f"The memory of the device ({device_description()}) does not suffice for one window"
+                fix = f"Use fewer frames per block (now {self.block}), or run on a machine with more memory"
+                raise PredictionError(what, fix=fix) from error
+            self.batch_size //= 2
+            _log.warning("Out of memory on the device: the batch is halved to %d windows.", self.batch_size)
+            return None
+        return values
