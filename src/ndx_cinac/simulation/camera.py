@@ -1,0 +1,120 @@
+"""What a microscope makes of a simulated scene: displaced, noisy, counted frames."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter, shift
+
+from .draws import chance, log_uniform, uniform, wander
+from .settings import CameraSettings
+
+
+@dataclass(frozen=True)
+class Camera:
+    """The settings of one field's recording.
+
+    Attributes
+    ----------
+    displacement : ndarray, shape (n_frames, 2)
+        Motion along the first and the second axis, pixels.
+    noise : float
+        Standard deviation of a pixel's noise at the mean brightness.
+    shot_noise : float
+        Part of its variance that grows with brightness.
+    smoothing : float
+        Standard deviation, in pixels, of the Gaussian that correlates the noise; 0 for none.
+    counts, offset : float
+        Counts per unit of brightness, and in the dark.
+    highest : int
+        Largest count that the detector can give.
+    stretched : bool
+        Whether each frame is stretched to 0-255 for itself.
+    """
+
+    displacement: NDArray[np.float64]
+    noise: float
+    shot_noise: float
+    smoothing: float
+    counts: float
+    offset: float
+    highest: int
+    stretched: bool
+
+    def record(
+        self, rng: np.random.Generator, scene: NDArray[np.float32], start: int, mean: float
+    ) -> NDArray[np.uint16]:
+        """Record the frames of a scene (n, first, second) that begin with frame `start` of the movie."""
+        for index in range(len(scene)):
+            step = self.displacement[start + index]
+            if np.abs(step).max() > 0.01:
+                scene[index] = shift(scene[index], step, order=1, mode="nearest", prefilter=False)
+        noise = rng.standard_normal(scene.shape, dtype=np.float32)
+        if self.smoothing:
+            noise = gaussian_filter(noise, (0, self.smoothing, self.smoothing))
+            noise /= max(float(noise.std()), 1e-6)
+        variance = (1 - self.shot_noise) + self.shot_noise * np.maximum(scene, 0) / mean
+        frames = scene + self.noise * np.sqrt(variance) * noise
+        if self.stretched:
+            low, high = frames.min(axis=(1, 2), keepdims=True), frames.max(axis=(1, 2), keepdims=True)
+            counted = np.floor((frames - low) / np.maximum(high - low, 1e-6) * 255)
+        else:
+            counted = np.clip(np.rint(frames * self.counts + self.offset), 0, self.highest)
+        return np.asarray(counted.astype(np.uint16))
+
+
+def draw_camera(
+    rng: np.random.Generator, settings: CameraSettings, *, n_frames: int, signal: float, brightest: float
+) -> Camera:
+    """Draw a camera for a field.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        Source of all chance.
+    settings : CameraSettings
+        The ranges.
+    n_frames : int
+        Length of the movie.
+    signal : float
+        Height of a typical transient after a matched filter over the soma: the measure of the noise.
+    brightest : float
+        Highest brightness of the scene: a detector that saturates does so below it.
+    """
+    clean = chance(rng, settings.clean_probability)
+    noise = signal / log_uniform(rng, (60.0, 1000.0) if clean else settings.snr)
+    # Readings of 16 bits have to hold the brightest pixel.
+    counts = min(log_uniform(rng, settings.counts) / noise, 60000 / max(brightest, 1e-6))
+    offset = uniform(rng, settings.offset)
+    saturated = chance(rng, settings.saturated_probability)
+    part = rng.uniform(0.5, 0.9) if saturated else 1.0
+    return Camera(
+        displacement=_displacement(rng, settings, n_frames),
+        noise=noise,
+        shot_noise=uniform(rng, settings.shot_noise),
+        smoothing=rng.uniform(0.4, 0.8) if chance(rng, settings.smoothed_probability) else 0.0,
+        counts=counts,
+        offset=offset,
+        highest=min(65535, int(part * brightest * counts + offset)) if saturated else 65535,
+        stretched=chance(rng, settings.stretched_probability),
+    )
+
+
+def _displacement(rng: np.random.Generator, settings: CameraSettings, n_frames: int) -> NDArray[np.float64]:
+    """Residual motion: jitter or drift, by whole or by parts of pixels, always or in a few frames."""
+    if not chance(rng, settings.motion_probability):
+        return np.zeros((n_frames, 2))
+    size = log_uniform(rng, settings.motion)
+    steps = (
+        wander(rng, 2, n_frames, rng.uniform(1, 10)).T
+        if chance(rng, 0.5)
+        else rng.standard_normal((n_frames, 2))
+    )
+    steps = np.clip(size * steps, -2.5 * max(size, 0.4), 2.5 * max(size, 0.4))
+    if chance(rng, 0.3):
+        steps = np.round(steps)
+    if chance(rng, 0.3):
+        steps = steps * (rng.random((n_frames, 1)) < 0.1)
+    return np.asarray(steps)

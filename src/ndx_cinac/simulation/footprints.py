@@ -1,0 +1,195 @@
+"""What simulated cells and processes look like, and the masks that someone would have drawn of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from .draws import chance, log_uniform, uniform
+from .settings import CellSettings, MaskSettings
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """Brightness of one object over a window of the field.
+
+    Attributes
+    ----------
+    corner : tuple of int
+        Row and column of the window's first pixel.
+    profile : ndarray of float32, shape (rows, columns)
+        Relative brightness, at most 1.
+    """
+
+    corner: tuple[int, int]
+    profile: NDArray[np.float32]
+
+    def image(self, shape: tuple[int, int]) -> NDArray[np.float32]:
+        """Return the footprint in the whole field."""
+        image = np.zeros(shape, np.float32)
+        rows, columns = self.profile.shape
+        image[self.corner[0] : self.corner[0] + rows, self.corner[1] : self.corner[1] + columns] = (
+            self.profile
+        )
+        return image
+
+
+@dataclass(frozen=True)
+class Mask:
+    """One ROI: pixels (n, 2) as row and column, and their weights (n,)."""
+
+    pixels: NDArray[np.int64]
+    weights: NDArray[np.float32]
+
+
+def draw_cells(
+    rng: np.random.Generator, settings: CellSettings, shape: tuple[int, int], diameter: float, smallest: int
+) -> list[Footprint]:
+    """Place cells of about one diameter in a field, each showing at least `smallest` pixels."""
+    area = np.pi / 4 * diameter**2
+    wanted = log_uniform(rng, settings.density) * shape[0] * shape[1] / area
+    number = int(np.clip(wanted, *settings.number))
+    cells: list[Footprint] = []
+    centres: list[NDArray[np.float64]] = []
+    for _ in range(10 * number):
+        if len(cells) == number:
+            break
+        outside = 2.0 if chance(rng, settings.border_fraction) else -2.0
+        centre = rng.uniform([-outside, -outside], [shape[0] + outside, shape[1] + outside])
+        if centres and chance(rng, settings.adjoining_fraction):
+            angle, distance = rng.uniform(0, 2 * np.pi), diameter * rng.uniform(0.4, 1.0)
+            step = distance * np.array([np.sin(angle), np.cos(angle)])
+            centre = np.clip(centres[rng.integers(len(centres))] + step, 1, np.array(shape) - 2)
+        size = max(5.0, diameter * np.exp(rng.normal(0, settings.diameter_spread)))
+        footprint = draw_soma(rng, settings, centre, size, shape)
+        if (footprint.profile > 0.3).sum() >= smallest:
+            cells.append(footprint)
+            centres.append(centre)
+    return cells
+
+
+def draw_soma(
+    rng: np.random.Generator,
+    settings: CellSettings,
+    centre: NDArray[np.float64],
+    diameter: float,
+    shape: tuple[int, int],
+) -> Footprint:
+    """Draw one soma: filled, a donut or a bell; round or irregular; even or textured."""
+    reach = 0.9 * diameter + 3
+    low = np.clip(np.floor(centre - reach), 0, np.array(shape) - 1).astype(int)
+    high = np.clip(np.ceil(centre + reach) + 1, low + 1, shape).astype(int)
+    rows, columns = np.mgrid[low[0] : high[0], low[1] : high[1]]
+    radius = _elliptic_radius(
+        rng, rows - centre[0], columns - centre[1], diameter, settings.irregular_fraction
+    )
+    profile = 1 / (1 + np.exp(np.clip((radius - 1) / (0.5 * rng.uniform(0.05, 0.35)), -50, 50)))
+    kind = rng.random()
+    if kind < settings.donut_fraction and diameter > 7:
+        nucleus = 1 / (1 + np.exp(np.clip((radius - rng.uniform(0.4, 0.7)) / 0.08, -50, 50)))
+        profile = profile * (1 - rng.uniform(0.3, 0.95) * nucleus)
+    elif settings.donut_fraction <= kind < settings.donut_fraction + settings.bell_fraction:
+        profile = np.exp(-0.5 * (radius * rng.uniform(1.2, 1.7)) ** 2)
+    if chance(rng, settings.textured_fraction):
+        grain = ndimage.gaussian_filter(rng.standard_normal(profile.shape), rng.uniform(0.7, 1.5))
+        profile = profile * np.clip(1 + rng.uniform(0.1, 0.4) * grain / max(grain.std(), 1e-6), 0.1, 2)
+    return Footprint((int(low[0]), int(low[1])), (profile / max(profile.max(), 1e-6)).astype(np.float32))
+
+
+def _elliptic_radius(
+    rng: np.random.Generator,
+    rows: NDArray[np.float64],
+    columns: NDArray[np.float64],
+    diameter: float,
+    irregular: float,
+) -> NDArray[np.float64]:
+    """Distance from the centre in units of the outline's, shape as `rows`."""
+    angle, roundness = rng.uniform(0, np.pi), rng.uniform(0.6, 1.0)
+    along = (rows * np.cos(angle) + columns * np.sin(angle)) / (diameter / 2 / np.sqrt(roundness))
+    across = (columns * np.cos(angle) - rows * np.sin(angle)) / (diameter / 2 * np.sqrt(roundness))
+    radius = np.hypot(along, across)
+    if chance(rng, irregular):
+        direction = np.arctan2(across, along)
+        waves = [rng.normal(0, 0.1) * np.cos(n * direction + rng.uniform(0, 2 * np.pi)) for n in (2, 3, 4)]
+        radius = radius * np.clip(1 + sum(waves), 0.4, 2)
+    return cast(NDArray[np.float64], radius)
+
+
+def draw_process(rng: np.random.Generator, shape: tuple[int, int]) -> NDArray[np.float32]:
+    """Draw a curved line through the field, 1 to 3 pixels wide, at most 1 bright, shape as the field's."""
+    position = rng.uniform((0, 0), shape)
+    steps = int(2 * rng.uniform(0.5, 1.5) * max(shape))
+    headings = rng.uniform(0, 2 * np.pi) + np.cumsum(rng.normal(0, 0.06, steps))
+    path = position + 0.5 * np.cumsum(np.stack([np.sin(headings), np.cos(headings)], axis=1), axis=0)
+    cells = np.round(path).astype(int)
+    cells = cells[((cells >= 0) & (cells < shape)).all(axis=1)]
+    image = np.zeros(shape)
+    image[cells[:, 0], cells[:, 1]] = 1
+    image = ndimage.gaussian_filter(image, rng.uniform(0.5, 1.2))
+    return cast(NDArray[np.float32], (image / max(image.max(), 1e-6)).astype(np.float32))
+
+
+def draw_mask(
+    rng: np.random.Generator, footprint: Footprint, settings: MaskSettings, *, exact: bool, soft: bool
+) -> Mask:
+    """Draw the mask that someone would have made of a footprint, faults included unless it is to be exact."""
+    profile = footprint.profile
+    true = profile > 0.3
+    inside = true if exact else _faulty(rng, profile, settings)
+    if inside.sum() < settings.smallest:
+        inside = true
+    pixels = np.argwhere(inside)
+    weights = np.maximum(profile[inside], 0.05) if soft else np.ones(len(pixels))
+    return Mask(pixels + np.array(footprint.corner), weights.astype(np.float32))
+
+
+def _faulty(
+    rng: np.random.Generator, profile: NDArray[np.float32], settings: MaskSettings
+) -> NDArray[np.bool_]:
+    """Draw a mask that may be too small, too large, off by a pixel or ragged; its largest connected part."""
+    mask = profile > uniform(rng, settings.level)
+    if not chance(rng, settings.hollow_fraction):
+        mask = ndimage.binary_fill_holes(mask)
+    kind = rng.random()
+    if kind < settings.eroded_fraction:
+        mask = ndimage.binary_erosion(mask)
+    elif kind < settings.eroded_fraction + settings.dilated_fraction:
+        mask = ndimage.binary_dilation(mask)
+    if chance(rng, settings.shifted_fraction):
+        mask = ndimage.shift(mask.astype(np.uint8), rng.integers(-1, 2, 2), order=0).astype(bool)
+    if chance(rng, settings.ragged_fraction):
+        border = mask & ~ndimage.binary_erosion(mask)
+        mask = mask & ~(border & (rng.random(mask.shape) < 0.3))
+    labels, parts = ndimage.label(mask)
+    if parts > 1:
+        mask = labels == 1 + np.argmax(np.bincount(labels.ravel())[1:])
+    return np.asarray(mask, dtype=bool)
+
+
+def draw_non_cells(
+    rng: np.random.Generator,
+    settings: MaskSettings,
+    cells: list[Footprint],
+    shape: tuple[int, int],
+    diameter: float,
+) -> list[Mask]:
+    """Draw round masks where no cell is: at most a tenth of such a mask lies over somata."""
+    number = rng.binomial(max(len(cells), 1), uniform(rng, settings.non_cell))
+    covered = np.zeros(shape, bool)
+    for cell in cells:
+        covered |= cell.image(shape) > 0.2
+    masks: list[Mask] = []
+    for _ in range(5 * number):
+        if len(masks) == number:
+            break
+        centre = rng.uniform((0, 0), shape)
+        rows, columns = np.ogrid[: shape[0], : shape[1]]
+        inside = np.hypot(rows - centre[0], columns - centre[1]) <= diameter * rng.uniform(0.35, 0.5)
+        if inside.sum() >= settings.smallest and covered[inside].mean() <= 0.1:
+            pixels = np.argwhere(inside)
+            masks.append(Mask(pixels, np.ones(len(pixels), np.float32)))
+    return masks
