@@ -52,7 +52,7 @@ def build_activity_network(
     """Build an untrained network that reads the channels of one ROI over time.
 
     A convolution over `first_kernel` frames, one residual block per dilation (dilated convolution over three
-    frames, batch normalisation, rectifier, convolution over one frame), two convolutions over one frame. All are
+    frames, batch normalisation, rectifier, convolution over one frame), two convolutions over one frame; all
     core layers of Keras, so that the saved network loads in safe mode.
 
     Parameters
