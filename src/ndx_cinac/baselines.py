@@ -56,7 +56,7 @@ def best_threshold(
     figure: str = "event_f1",
     n_candidates: int = 100,
 ) -> float:
-    """The threshold that suits these very scores best: how a baseline is given every advantage.
+    """Return the threshold that suits these very scores best: a baseline is given every advantage.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def best_threshold(
     figure : str
         The field of `ActivityScores` to make largest.
     n_candidates : int
-        Quantiles of the scores that are tried, denser towards the top.
+        Quantiles of the scores that are tried above the 80th percentile; a quarter as many are below.
     """
     from .evaluation import score_activity
 

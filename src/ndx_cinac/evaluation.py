@@ -75,8 +75,8 @@ def score_activity(
     """Score predictions of some ROIs.
 
     Periods are runs of active frames. A predicted and a true period can be matched where their intersection is
-    at least a fifth of their union; each is matched once at most. Frames count where they were examined and are
-    not doubtful; periods count where at least half of their frames do.
+    at least a fifth of their union; each is matched at most once. Frames count where they were examined and
+    are not doubtful; periods count where at least half of their frames do.
 
     Parameters
     ----------
@@ -160,16 +160,21 @@ def match_periods(
 def _count_periods(
     active: NDArray[np.bool_], predicted: NDArray[np.bool_], judged: NDArray[np.bool_]
 ) -> tuple[int, int, int]:
-    """True periods, predicted ones and matched pairs, over all ROIs."""
-    counts = np.zeros(3, int)
+    """Count true periods, predicted ones and matched pairs, over all ROIs."""
+    n_true = n_predicted = n_matched = 0
     for roi in range(active.shape[1]):
         before = np.concatenate([[0], np.cumsum(judged[:, roi])])
-        lists = []
-        for frames in (active[:, roi], predicted[:, roi]):
-            runs = zip(*periods(frames), strict=True)
-            lists.append([(a, b) for a, b in runs if 2 * (before[b] - before[a]) >= b - a])
-        counts += [len(lists[0]), len(lists[1]), len(match_periods(*lists))]
-    return int(counts[0]), int(counts[1]), int(counts[2])
+        true, called = (
+            [
+                (int(a), int(b))
+                for a, b in zip(*periods(frames), strict=True)
+                if 2 * (before[b] - before[a]) >= b - a
+            ]
+            for frames in (active[:, roi], predicted[:, roi])
+        )
+        n_true, n_predicted = n_true + len(true), n_predicted + len(called)
+        n_matched += len(match_periods(true, called))
+    return n_true, n_predicted, n_matched
 
 
 def _judged(

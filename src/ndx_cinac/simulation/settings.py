@@ -146,7 +146,7 @@ class CameraSettings:
     """Standard deviation of the displacement, pixels, logarithmic."""
     focus_probability: float = 0.15
     """Fields that leave the plane of focus: brightness of the cells changes together, unequally."""
-    focus: Range = (0.02, 0.25)
+    focus: Range = (0.01, 0.12)
     """Typical relative loss of brightness in such a movement."""
     snr: Range = (2.5, 60.0)
     """Height of a typical transient over the noise, after a matched filter over the soma, logarithmic."""
