@@ -95,8 +95,8 @@ class ModelCard:
         Raises
         ------
         ClassifierError
-            If the text is too long or no JSON object, the format is another one, or a field is unknown, missing,
-            of the wrong type or out of its range.
+            If the text is too long or no JSON object, the format is another one, or a field is unknown,
+            missing, of the wrong type or out of its range.
         """
         values = _parse(text, where)
         _check_format(values, where)

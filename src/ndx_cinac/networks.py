@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 
 from .errors import ClassifierError, ConfigError, PredictionError
 from .extras import require
+from .keras_files import check_network_file
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+# Without a GPU TensorFlow reports a failed call to CUDA below level 3; its errors still come as exceptions.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # leave other programs their share of the GPU
 
 
@@ -152,13 +154,14 @@ def save_network(model: Any, path: Path) -> None:
 
 
 def load_network(path: str | Path) -> Any:
-    """Load a ``.keras`` file in Keras' safe mode; nothing from the file is run.
+    """Load a ``.keras`` file in Keras' safe mode, after `check_network_file`; nothing from the file is run.
 
     Raises
     ------
     ClassifierError
-        If Keras cannot read it or refuses it.
+        If the file is refused, or Keras cannot read it.
     """
+    check_network_file(Path(path))
     try:
         return keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # Keras raises whatever its layers raise
