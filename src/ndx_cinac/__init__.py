@@ -1,1 +1,106 @@
-"""NWB extension and predictor for cell activity and cell types from calcium-imaging movies."""
+"""NWB extension and predictor for cell activity and cell types from calcium-imaging movies.
+
+Importing this makes pynwb know the types of the namespace ndx-cinac. What predicts, reads and writes is imported when
+it is first used: TensorFlow and other heavy packages are not needed to open a file.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from .errors import (
+    AmbiguousSourceError,
+    CinacError,
+    ClassifierError,
+    ConfigError,
+    InvalidTypeError,
+    MissingExtraError,
+    OutputError,
+    PredictionError,
+    ReadingError,
+)
+from .neurodata import (
+    ActivityAnnotations,
+    ActivityPredictions,
+    AnnotatedSegments,
+    CellTypeAnnotations,
+    CellTypePredictions,
+    ClassifierTable,
+    PredictedTransients,
+    PredictionProvenance,
+)
+
+if TYPE_CHECKING:
+    from .classifiers import list_classifiers, load_classifier
+    from .masks import RoiSelection
+    from .prediction import PredictionOptions, predict_activity
+    from .reading import read_recording
+    from .recording import CinacRecording
+    from .results import ActivityResult
+    from .writing import OutputOptions, write_predictions
+
+    __version__: str
+
+__all__ = [
+    "ActivityAnnotations",
+    "ActivityPredictions",
+    "ActivityResult",
+    "AmbiguousSourceError",
+    "AnnotatedSegments",
+    "CellTypeAnnotations",
+    "CellTypePredictions",
+    "CinacError",
+    "CinacRecording",
+    "ClassifierError",
+    "ClassifierTable",
+    "ConfigError",
+    "InvalidTypeError",
+    "MissingExtraError",
+    "OutputError",
+    "OutputOptions",
+    "PredictedTransients",
+    "PredictionError",
+    "PredictionOptions",
+    "PredictionProvenance",
+    "ReadingError",
+    "RoiSelection",
+    "__version__",
+    "list_classifiers",
+    "load_classifier",
+    "predict_activity",
+    "read_recording",
+    "write_predictions",
+]
+
+_LAZY = {
+    "ActivityResult": "results",
+    "CinacRecording": "recording",
+    "OutputOptions": "writing",
+    "PredictionOptions": "prediction",
+    "RoiSelection": "masks",
+    "list_classifiers": "classifiers",
+    "load_classifier": "classifiers",
+    "predict_activity": "prediction",
+    "read_recording": "reading",
+    "write_predictions": "writing",
+}
+"""Public names that are imported when they are first used, and the module of each."""
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        value: Any = version("ndx-cinac")
+    elif name in _LAZY:
+        value = getattr(import_module(f".{_LAZY[name]}", __name__), name)
+    else:
+        message = f"module '{__name__}' has no attribute '{name}'"
+        raise AttributeError(message)
+    globals()[name] = value  # asked once
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

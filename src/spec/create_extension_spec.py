@@ -1,4 +1,4 @@
-"""Write the YAML of the namespace ndx-cinac into ``spec/``: ``python src/spec/create_extension_spec.py [FOLDER]``."""
+"""Write the YAML of the namespace ndx-cinac: ``python src/spec/create_extension_spec.py [FOLDER]``."""
 
 from __future__ import annotations
 
@@ -15,16 +15,6 @@ from pynwb.spec import (
 )
 
 VERSION = "0.1.0"
-COMMON_TYPES = (
-    "DynamicTable",
-    "DynamicTableRegion",
-    "EventsTable",
-    "ImageSeries",
-    "NWBDataInterface",
-    "RoiResponseSeries",
-    "TimeIntervals",
-    "VectorData",
-)
 
 FRAME = "as an index into the movie's first axis, from 0"
 
@@ -65,7 +55,9 @@ def scalar_text(name: str, doc: str) -> NWBDatasetSpec:
 def frame_columns(*, quantity: str | int) -> list[NWBDatasetSpec]:
     return [
         column("first_frame", "int", f"First frame of the period, {FRAME}.", quantity=quantity),
-        column("last_frame", "int", f"Last frame of the period (it belongs to it), {FRAME}.", quantity=quantity),
+        column(
+            "last_frame", "int", f"Last frame of the period (it belongs to it), {FRAME}.", quantity=quantity
+        ),
     ]
 
 
@@ -74,13 +66,23 @@ def classifier_table() -> NWBGroupSpec:
         neurodata_type_def="ClassifierTable",
         neurodata_type_inc="DynamicTable",
         default_name="classifiers",
-        doc="The classifiers that made the predictions of this file, one in each row. Predictions point here by row.",
+        doc=(
+            "The classifiers that made the predictions of this file, one in each row. Predictions "
+            "point here by row. The columns `classifier_name` and `classifier_description` bear their "
+            "prefix because `name` and `description` are those of the table itself."
+        ),
         datasets=[
-            column("name", "text", "Name of the classifier, e.g. 'activity-sim'."),
+            column("classifier_name", "text", "Name of the classifier, e.g. 'activity-sim'."),
             column("task", "text", "What it predicts: 'activity' or 'cell_type'."),
             column("version", "text", "Version of the classifier."),
-            column("sha256", "text", "SHA-256 of the file with its weights: 64 lower-case hexadecimal digits."),
-            column("description", "text", "What the classifier is and what it was trained on, in a sentence or two."),
+            column(
+                "sha256", "text", "SHA-256 of the file with its weights: 64 lower-case hexadecimal digits."
+            ),
+            column(
+                "classifier_description",
+                "text",
+                "What the classifier is and what it was trained on, in a sentence or two.",
+            ),
             column("model_card", "text", "The whole model card as a JSON object; '{}' where there is none."),
         ],
     )
@@ -93,15 +95,17 @@ def activity_predictions() -> NWBGroupSpec:
         dims=("num_times", "num_rois"),
         shape=(None, None),
         doc="Probability that each ROI is active in each frame, from 0 to 1: frames x ROIs.",
-        attributes=[NWBAttributeSpec(name="unit", dtype="text", value="probability", doc="Always 'probability'.")],
+        attributes=[
+            NWBAttributeSpec(name="unit", dtype="text", value="probability", doc="Always 'probability'.")
+        ],
     )
     return NWBGroupSpec(
         neurodata_type_def="ActivityPredictions",
         neurodata_type_inc="RoiResponseSeries",
         default_name="ActivityPredictions",
         doc=(
-            "Predicted activity of ROIs, frame by frame: a RoiResponseSeries of probabilities with the times of the "
-            "movie that was classified. Columns follow `rois`."
+            "Predicted activity of ROIs, frame by frame: a RoiResponseSeries of probabilities with "
+            "the times of the movie that was classified. Columns follow `rois`."
         ),
         attributes=[
             NWBAttributeSpec(
@@ -109,7 +113,10 @@ def activity_predictions() -> NWBGroupSpec:
                 dtype="float64",
                 doc="Probability, from 0 to 1, at or above which a frame counts as active.",
             ),
-            text("definition", "What a probability of 1 means, e.g. 'from the onset to the peak of a transient'."),
+            text(
+                "definition",
+                "What a probability of 1 means, e.g. 'from the onset to the peak of a transient'.",
+            ),
         ],
         datasets=[
             data,
@@ -126,7 +133,10 @@ def activity_predictions() -> NWBGroupSpec:
                 name="movie",
                 target_type="ImageSeries",
                 quantity="?",
-                doc="The movie that was classified. Absent in a file that does not hold it: see PredictionProvenance.",
+                doc=(
+                    "The movie that was classified. Absent in a file that does not hold it: see "
+                    "PredictionProvenance."
+                ),
             )
         ],
     )
@@ -146,8 +156,9 @@ def cell_type_predictions() -> NWBGroupSpec:
         neurodata_type_inc="DynamicTable",
         default_name="CellTypePredictions",
         doc=(
-            "Predicted cell types, one ROI in each row. A MeaningsTable of the column `cell_type` holds each type's "
-            "meaning and, where known, its synonyms and its term of the Cell Ontology."
+            "Predicted cell types, one ROI in each row. A MeaningsTable of the column `cell_type` "
+            "holds each type's meaning and, where known, its synonyms and its term of the Cell "
+            "Ontology."
         ),
         attributes=[
             NWBAttributeSpec(
@@ -178,10 +189,11 @@ def predicted_transients() -> NWBGroupSpec:
         neurodata_type_inc="EventsTable",
         default_name="PredictedTransients",
         doc=(
-            "Periods of predicted activity, one in each row: unbroken runs of frames whose probability is at or above "
-            "the threshold. All of it follows from an ActivityPredictions and its threshold; readers that predate "
-            "EventsTable lose nothing else. `timestamp` is the time of `first_frame`; `duration` reaches from there to "
-            "the end of `last_frame`, both in seconds."
+            "Periods of predicted activity, one in each row: unbroken runs of frames whose "
+            "probability is at or above the threshold. All of it follows from an ActivityPredictions "
+            "and its threshold; readers that predate EventsTable lose nothing else. `timestamp` is "
+            "the time of `first_frame`; `duration` reaches from there to the end of `last_frame`, "
+            "both in seconds."
         ),
         datasets=[
             NWBDatasetSpec(
@@ -203,9 +215,10 @@ def activity_annotations() -> NWBGroupSpec:
         neurodata_type_inc="EventsTable",
         default_name="ActivityAnnotations",
         doc=(
-            "Ground truth of activity: the periods in which an annotator (or a simulation) holds an ROI to be active, "
-            "and those that are doubtful and should be left out of scores. `timestamp` and `duration` are in seconds. "
-            "What lies in no period is inactive only inside AnnotatedSegments."
+            "Ground truth of activity: the periods in which an annotator (or a simulation) holds an "
+            "ROI to be active, and those that are doubtful and should be left out of scores. "
+            "`timestamp` and `duration` are in seconds. What lies in no period is inactive only "
+            "inside AnnotatedSegments."
         ),
         datasets=[
             NWBDatasetSpec(
@@ -227,12 +240,15 @@ def annotated_segments() -> NWBGroupSpec:
         neurodata_type_inc="TimeIntervals",
         default_name="AnnotatedSegments",
         doc=(
-            "The stretches of time in which an ROI was examined for activity. Outside of them nothing is known about "
-            "it: it is neither active nor inactive. `start_time` and `stop_time` are in seconds."
+            "The stretches of time in which an ROI was examined for activity. Outside of them nothing "
+            "is known about it: it is neither active nor inactive. `start_time` and `stop_time` are "
+            "in seconds."
         ),
         datasets=[
             roi_column(),
-            column("annotator", "text", "Who examined it: initials, a pseudonym, or a simulation.", quantity="?"),
+            column(
+                "annotator", "text", "Who examined it: initials, a pseudonym, or a simulation.", quantity="?"
+            ),
             *frame_columns(quantity="?"),
         ],
     )
@@ -244,13 +260,17 @@ def cell_type_annotations() -> NWBGroupSpec:
         neurodata_type_inc="DynamicTable",
         default_name="CellTypeAnnotations",
         doc=(
-            "Ground truth of cell types, one judgement in each row. A MeaningsTable of the column `cell_type` may hold "
-            "each type's meaning."
+            "Ground truth of cell types, one judgement in each row. A MeaningsTable of the column "
+            "`cell_type` may hold each type's meaning."
         ),
         datasets=[
             roi_column(),
             column("cell_type", "text", "The cell type."),
-            column("annotator", "text", "Who said so: initials, a pseudonym, or the name of a simulation or marker."),
+            column(
+                "annotator",
+                "text",
+                "Who said so: initials, a pseudonym, or the name of a simulation or marker.",
+            ),
         ],
     )
 
@@ -262,27 +282,43 @@ def prediction_provenance() -> NWBGroupSpec:
         neurodata_type_inc="NWBDataInterface",
         default_name="PredictionProvenance",
         doc=(
-            "How predictions were made, and from what: enough to repeat them and to find their movie again from a file "
-            "that does not hold it. An NWBDataInterface, because a ProcessingModule takes no other NWBContainer."
+            "How predictions were made, and from what: enough to repeat them and to find their movie "
+            "again from a file that does not hold it. An NWBDataInterface, because a ProcessingModule "
+            "takes no other NWBContainer."
         ),
         attributes=[
             text("software", "Name and version of the software, e.g. 'ndx-cinac 0.1.0'."),
             text("device", "Where the network ran, e.g. 'CPU' or the name of the GPU."),
             NWBAttributeSpec(
-                name="created", dtype="isodatetime", doc="When the prediction ended: ISO 8601 with its time zone."
+                name="created",
+                dtype="isodatetime",
+                doc="When the prediction ended: ISO 8601 with its time zone.",
             ),
             text("source_file_identifier", f"`identifier` of the NWB file that was read. {source}"),
             text("source_movie_id", f"Object id of the ImageSeries. {source}"),
-            text("source_movie_path", f"Path of the ImageSeries in that file, e.g. 'acquisition/movie'. {source}"),
+            text(
+                "source_movie_path",
+                f"Path of the ImageSeries in that file, e.g. 'acquisition/movie'. {source}",
+            ),
             text("source_segmentation_id", f"Object id of the PlaneSegmentation. {source}"),
             text("source_segmentation_path", f"Path of the PlaneSegmentation in that file. {source}"),
             text("source_path", "Path of the file, as given or relative to this file.", required=False),
-            text("dandi_asset", "The DANDI asset: its dandiset, version and path, or its URL.", required=False),
-            text("source_digest", "Digest of the file, as 'algorithm:value', e.g. 'sha256:...'.", required=False),
+            text(
+                "dandi_asset", "The DANDI asset: its dandiset, version and path, or its URL.", required=False
+            ),
+            text(
+                "source_digest",
+                "Digest of the file, as 'algorithm:value', e.g. 'sha256:...'.",
+                required=False,
+            ),
         ],
         datasets=[
-            scalar_text("versions", "Versions of what shaped the numbers: a JSON object, package to version."),
-            scalar_text("parameters", "Everything that shaped the numbers: a JSON object, parameter to value."),
+            scalar_text(
+                "versions", "Versions of what shaped the numbers: a JSON object, package to version."
+            ),
+            scalar_text(
+                "parameters", "Everything that shaped the numbers: a JSON object, parameter to value."
+            ),
         ],
     )
 
@@ -296,8 +332,8 @@ def main(folder: Path) -> None:
         author=["The ndx-cinac developers"],
         contact=["ndx-cinac@users.noreply.github.com"],
     )
-    for name in COMMON_TYPES:
-        builder.include_type(name, namespace="core")
+    # The whole of core, not single types of it: pynwb validates files against every namespace that they cache.
+    builder.include_namespace("core")
     types = [
         classifier_table(),
         activity_predictions(),

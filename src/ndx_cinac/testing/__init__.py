@@ -1,1 +1,1 @@
-"""Mock recordings, files and objects for tests: ours and other people's; import them from `ndx_cinac.testing.mock`."""
+"""Mock recordings, files and objects, for our tests and other people's: see `ndx_cinac.testing.mock`."""

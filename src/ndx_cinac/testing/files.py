@@ -39,7 +39,7 @@ class MockLayout:
     stored_traces : bool
         Whether the ROIs' traces are stored as a RoiResponseSeries.
     n_planes : int
-        Number of imaging planes, each with its movie and its PlaneSegmentation; all after the first show other cells.
+        Number of imaging planes, each with its own cells, movie and PlaneSegmentation.
     series : {"TwoPhotonSeries", "OnePhotonSeries"}
         Type of the movie.
     timestamps : bool
@@ -67,9 +67,9 @@ def mock_nwbfile_with_movie(
     """Make an NWBFile in memory with a movie, its PlaneSegmentation and what `layout` asks for.
 
     The movie is ``acquisition["TwoPhotonSeries"]`` (or as `layout.series` says), the ROIs are
-    ``processing["ophys"]["ImageSegmentation"]["PlaneSegmentation"]``; further planes have a number behind these names.
-    The same `seed` gives the cells, frames and activity of ``mock_recording(n_rois, n_frames, shape, seed)``, which can
-    be given as `mock` instead.
+    ``processing["ophys"]["ImageSegmentation"]["PlaneSegmentation"]``; further planes have a number behind
+    these names. The same `seed` gives the cells, frames and activity of
+    ``mock_recording(n_rois, n_frames, shape, seed)``, which can be given as `mock` instead.
     """
     layout = MockLayout() if layout is None else layout
     nwbfile = _empty_file(seed)
@@ -164,7 +164,7 @@ def _segmentation(
     return table
 
 
-def _mask(pixels: NDArray, weights: NDArray, shape: tuple[int, ...], layout: MockLayout) -> Any:
+def _mask(pixels: NDArray[Any], weights: NDArray[Any], shape: tuple[int, ...], layout: MockLayout) -> Any:
     if layout.mask == "image":
         image = np.zeros(shape, np.float32)
         image[tuple(pixels.T)] = weights

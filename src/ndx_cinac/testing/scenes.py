@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,8 @@ from numpy.typing import NDArray
 from ..movies import ArrayMovie
 from ..recording import CinacRecording, Times
 from ..rois import Rois
+
+Floats = NDArray[np.float64]
 
 BASELINE = 200.0
 """Brightness of the empty field."""
@@ -43,7 +46,7 @@ class MockRecording:
     traces: NDArray[np.float32]
 
     @property
-    def frames(self) -> NDArray:
+    def frames(self) -> NDArray[Any]:
         """The movie as an array of shape (n_frames, first, second)."""
         movie = self.recording.require_movie()
         return movie.read(0, movie.n_frames)
@@ -52,7 +55,7 @@ class MockRecording:
 def mock_activity(
     n_frames: int, n_rois: int, rate: float, rng: np.random.Generator
 ) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
-    """Transients at random times: which frames are active and the fluorescence, both of shape (n_frames, n_rois)."""
+    """Transients at random times: active frames and fluorescence, both of shape (n_frames, n_rois)."""
     rise = max(2, round(0.3 * rate))
     decay = max(2.0, 0.8 * rate)
     active = np.zeros((n_frames, n_rois), np.bool_)
@@ -76,7 +79,8 @@ def mock_centres(n_rois: int, shape: tuple[int, int], rng: np.random.Generator) 
     rows = max(1, int(np.ceil(n_rois / columns)))
     spacing = np.array([shape[0] / rows, shape[1] / columns])
     grid = np.stack(np.divmod(np.arange(n_rois), columns), axis=1)
-    return (grid + 0.5) * spacing + rng.uniform(-0.15, 0.15, (n_rois, 2)) * spacing
+    centres: Floats = (grid + 0.5) * spacing + rng.uniform(-0.15, 0.15, (n_rois, 2)) * spacing
+    return centres
 
 
 def mock_recording(
@@ -123,16 +127,17 @@ def mock_recording(
     return MockRecording(recording=recording, active=active, traces=traces)
 
 
-def _profile(length: int, centres: NDArray, shift: NDArray) -> NDArray:
+def _profile(length: int, centres: Floats, shift: Floats) -> Floats:
     distance = np.arange(length) - centres[None, :, None] - shift[:, None, None]
-    return np.exp(-(distance**2) / (2 * SIGMA**2))
+    profile: Floats = np.exp(-(distance**2) / (2 * SIGMA**2))
+    return profile
 
 
-def _movie(frames: NDArray) -> ArrayMovie:
+def _movie(frames: Floats) -> ArrayMovie:
     return ArrayMovie(np.clip(np.rint(frames), 0, 65535).astype(np.uint16))
 
 
-def _rois(centres: NDArray, shape: tuple[int, int]) -> Rois:
+def _rois(centres: Floats, shape: tuple[int, int]) -> Rois:
     grid = np.indices(shape)
     pixels, weights = [], []
     for centre in centres:

@@ -1,0 +1,98 @@
+"""What the extension's tables share: making them from arrays, and checks of what enters them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Self, Unpack
+
+import numpy as np
+from hdmf.common import DynamicTableRegion, VectorData
+from numpy.typing import NDArray
+
+from . import checks
+from .constructors import TableArguments, typed
+
+Columns = Mapping[str, Any]
+
+
+class CheckedTable:
+    """Checks rows before they enter a DynamicTable; a mixin that stands before the class made by hdmf.
+
+    Reading a file makes objects without checks, so that a file with faults still opens; the NWB Inspector checks of
+    `ndx_cinac.inspector` find those.
+    """
+
+    if False:  # for type checkers only: what comes from DynamicTable
+        name: str
+        colnames: tuple[str, ...]
+
+    def check_values(self, columns: Columns) -> None:
+        """Check values that are to enter the table: one array for each column, all of one length.
+
+        Raises
+        ------
+        InvalidTypeError
+            If a value cannot be, or points nowhere.
+        """
+        roi = columns.get("roi")
+        checks.check_rows(roi, self.target("roi"), what="Column 'roi'", where=f"table '{self.name}'")
+
+    def check(self) -> None:
+        """Check all rows that are in memory.
+
+        Raises
+        ------
+        InvalidTypeError
+            If a value cannot be, or points nowhere.
+        """
+        table: Any = self
+        self.check_values({name: table[name].data for name in table.colnames})
+
+    def add_row(self, data: Mapping[str, Any] | None = None, **values: Any) -> None:
+        """Add a row after checking its values, given by column name."""
+        row = {**(data or {}), **values}
+        self.check_values({name: [row[name]] for name in self.colnames if name in row})
+        super().add_row(**row)  # type: ignore[misc]
+
+    def target(self, column: str) -> Any:
+        """Return the table that a DynamicTableRegion column points to, or None where it is not set yet."""
+        table: Any = self
+        return table[column].table if column in table.colnames else None
+
+    @classmethod
+    def _from_columns(
+        cls, columns: Columns, targets: Mapping[str, Any], table: TableArguments, **attributes: Any
+    ) -> Self:
+        """Make a table of whole columns; those that are None are left out."""
+        made = []
+        for spec in cls.__columns__:  # type: ignore[attr-defined]
+            values = columns.get(spec["name"])
+            if values is not None:
+                made.append(_column(spec, values, targets.get(spec["name"])))
+        return cls(columns=made, **attributes, **table)
+
+
+def _column(spec: Mapping[str, Any], values: Any, target: Any) -> VectorData:
+    kind = spec.get("class", VectorData)
+    if spec.get("table"):
+        rows = np.asarray(values, dtype=np.int64)
+        return DynamicTableRegion(name=spec["name"], description=spec["description"], data=rows, table=target)
+    data: NDArray[Any] | list[str] = np.asarray(values)
+    if np.asarray(values).dtype.kind in "UO":
+        data = [str(value) for value in values]  # hdmf writes text from lists
+    return kind(name=spec["name"], description=spec["description"], data=data)
+
+
+def table_constructor(base: type, description: str) -> Callable[..., None]:
+    """Make the constructor of a checked table without attributes of its own."""
+
+    @typed(base, defaults={"description": description})
+    def __init__(self: Any, **table: Unpack[TableArguments]) -> None:
+        base.__init__(self, **table)  # type: ignore[misc]
+        if not self._in_construct_mode:
+            self.check()
+
+    __init__.__doc__ = (
+        f"Make a table, empty or of `columns`; see `TableArguments`. Default description: {description}"
+    )
+    return __init__

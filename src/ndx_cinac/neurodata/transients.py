@@ -1,0 +1,83 @@
+"""PredictedTransients: periods of predicted activity as an EventsTable."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack
+
+from numpy.typing import ArrayLike
+from pynwb import get_class, register_class
+
+from . import checks
+from .constructors import TableArguments
+from .namespace import NAMESPACE
+from .tables import CheckedTable, Columns, table_constructor
+
+if TYPE_CHECKING:
+    import pandas
+
+_Made = get_class("PredictedTransients", NAMESPACE)
+
+
+class TransientColumns(TypedDict):
+    """Columns of a PredictedTransients, one entry for each period."""
+
+    timestamp: ArrayLike
+    """Time of the first frame, in seconds."""
+    duration: ArrayLike
+    """Duration to the end of the last frame, in seconds."""
+    roi: ArrayLike
+    """Row of the PlaneSegmentation."""
+    first_frame: ArrayLike
+    """First frame, from 0."""
+    last_frame: ArrayLike
+    """Last frame; it belongs to the period."""
+    peak_probability: ArrayLike
+    """Highest probability, from 0 to 1."""
+    mean_probability: ArrayLike
+    """Mean probability, from 0 to 1."""
+
+
+@register_class("PredictedTransients", NAMESPACE)
+class PredictedTransients(CheckedTable, _Made):  # type: ignore[misc]
+    """Unbroken runs of frames whose probability is at or above the threshold, one in each row.
+
+    Columns as in `TransientColumns`. All of it follows from an ActivityPredictions and its threshold.
+    """
+
+    __init__ = table_constructor(_Made, "Periods of predicted activity.")
+
+    def check_values(self, columns: Columns) -> None:
+        """Check ROIs, frames, durations and probabilities.
+
+        Raises
+        ------
+        InvalidTypeError
+            If an ROI is not in the table, a period ends before it begins, or a probability is not within 0 to 1.
+        """
+        super().check_values(columns)
+        where = f"table '{self.name}'"
+        checks.check_order(columns.get("first_frame"), columns.get("last_frame"), what="frame", where=where)
+        checks.check_not_negative(columns.get("duration"), what="Column 'duration'", where=where)
+        for name in ("peak_probability", "mean_probability"):
+            checks.check_probabilities(columns.get(name), what=f"Column '{name}'", where=where)
+
+    def add_event(self, **row: Any) -> None:
+        """Add a period after checking its values, given by column name."""
+        self.add_row(**row)
+
+    @classmethod
+    def from_arrays(
+        cls, *, rois: Any, columns: TransientColumns | pandas.DataFrame, **table: Unpack[TableArguments]
+    ) -> Self:
+        """Make a table of whole columns.
+
+        Parameters
+        ----------
+        rois : PlaneSegmentation
+            The table that column `roi` points to.
+        columns : mapping or DataFrame
+            As `TransientColumns` says; further columns of a DataFrame are left out.
+        **table
+            See `TableArguments`.
+        """
+        return cls._from_columns(columns, {"roi": rois}, table)  # type: ignore[arg-type]
