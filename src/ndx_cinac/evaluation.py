@@ -74,7 +74,7 @@ def score_activity(
 ) -> ActivityScores:
     """Score predictions of some ROIs.
 
-    Periods are runs of active frames. A predicted and a true period can be matched where their intersection is
+    Periods are runs of active frames. A predicted and a true one can be matched where their intersection is
     at least a fifth of their union; each is matched at most once. Frames count where they were examined and
     are not doubtful; periods count where at least half of their frames do.
 
