@@ -237,7 +237,7 @@ class Normalization:
 
 
 def movie_normalization(movie: Movie) -> Normalization:
-    """Mean and standard deviation of a whole movie, read once in blocks; what is not a number does not count."""
+    """Mean and standard deviation of a whole movie, read in blocks; what is not a number does not count."""
     count, mean, squares = 0, 0.0, 0.0
     step = max(movie.chunk_frames, 64)
     for start in range(0, movie.n_frames, step):

@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from .deepcinac_recording import DeepcinacRecording
 from .errors import ReadingError
 from .movies import Movie
 from .rois import Rois
@@ -50,7 +51,8 @@ class Times:
         """Time of every frame, shape (n_frames,)."""
         if self.timestamps is not None:
             return self.timestamps[: self.n_frames]
-        return self.starting_time + np.arange(self.n_frames) * self.frame_interval
+        seconds: NDArray[np.float64] = self.starting_time + np.arange(self.n_frames) * self.frame_interval
+        return seconds
 
 
 @dataclass(frozen=True)
@@ -60,8 +62,8 @@ class Axes:
     Attributes
     ----------
     masks : {"matching", "exchanged"}
-        Whether a mask's first coordinate (x of `pixel_mask`, first axis of `image_mask`) runs along the movie's first
-        spatial axis or along its second.
+        Whether a mask's first coordinate (x of `pixel_mask`, first axis of `image_mask`) runs along the
+        movie's first spatial axis or along its second.
     evidence : {"user", "bounds", "stored traces", "schema", "arrays"}
         What decided.
     detail : str
@@ -90,7 +92,7 @@ class Source:
 
 
 @dataclass
-class CinacRecording:
+class CinacRecording(DeepcinacRecording):
     """A calcium-imaging movie with its ROIs and times; nothing of the movie is loaded until it is asked for.
 
     Use as a context manager, or call `close`, when it was read from a file.
