@@ -12,7 +12,7 @@ from uuid import uuid4
 import numpy as np
 from numpy.typing import NDArray
 from pynwb import NWBHDF5IO, NWBFile
-from pynwb.ophys import Fluorescence, ImageSegmentation, PlaneSegmentation
+from pynwb.ophys import Fluorescence, ImageSegmentation, PlaneSegmentation, RoiResponseSeries
 
 from .cinac_files import CinacFile
 from .cinac_nwb_objects import (
@@ -129,7 +129,9 @@ class _Conversion:
             session_id=file.name,
         )
         self.segmentations = ImageSegmentation(name="ImageSegmentation")
-        self.traces = Fluorescence(name="Fluorescence")
+        self.series: list[RoiResponseSeries] = []
+        self.ophys = self.nwbfile.create_processing_module("ophys", "Regions of interest and their traces")
+        self.ophys.add(self.segmentations)
         self.cells = self._add_cells()
         self.annotations = Annotations(self.cells, options.rate, options.annotator)
 
@@ -138,18 +140,16 @@ class _Conversion:
         plane = imaging_plane(self.nwbfile, "ImagingPlane", "The whole field of view", self.options.rate)
         full = self.full
         if full.contours:
-            cells = plane_segmentation(
-                "PlaneSegmentation", "All cells of the whole movie.", plane, full.contours, full.invalid_cells
-            )
-            self._add_full_traces(cells)
+            contours, ids, description = full.contours, None, "All cells of the whole movie."
         else:
-            numbers = sorted({key.cell for key in self.file.segments})
-            firsts = [next(key for key in self.file.segments if key.cell == number) for number in numbers]
-            contours = [self.file.read_segment(key).contours[0] for key in firsts]
+            firsts = {key.cell: key for key in reversed(self.file.segments)}
+            ids = sorted(firsts)
+            contours = tuple(self.file.read_segment(firsts[cell]).contours[0] for cell in ids)
             description = "The annotated cells: ids are their numbers, masks as in their first patch."
-            cells = plane_segmentation("PlaneSegmentation", description, plane, contours, ids=numbers)
             self.notes.append("There are no contours in the whole frame: cells lie as in their first patch")
+        cells = plane_segmentation("PlaneSegmentation", description, plane, contours, full.invalid_cells, ids)
         self.segmentations.add_plane_segmentation(cells)
+        self._add_full_traces(cells)
         if full.movie is not None:
             description = "The whole movie, as stored in the .cinac file"
             self.nwbfile.add_acquisition(
@@ -166,7 +166,7 @@ class _Conversion:
                 what = f"'{name}' of {values.shape} does not fit {len(cells)} contours"
                 raise ReadingError(what, where=f"{self.file.path}, /full_data")
             description = f"{name.replace('_', ' ').capitalize()} of the whole movie, normalised"
-            self.traces.add_roi_response_series(
+            self.series.append(
                 trace_series(name, description, values.T, cells, list(range(len(cells))), self.options.rate)
             )
 
@@ -190,7 +190,7 @@ class _Conversion:
         for kind, values in (("raw_traces", segment.raw_trace), ("smooth_traces", segment.smooth_trace)):
             if values is not None:
                 description = f"{kind.replace('_', ' ').capitalize()} {words}, normalised"
-                self.traces.add_roi_response_series(
+                self.series.append(
                     trace_series(f"{name}_{kind}", description, values[:, np.newaxis], rois, [0], rate, start)
                 )
         self._check_values(segment)
@@ -213,10 +213,10 @@ class _Conversion:
 
     def finish(self) -> None:
         """Add the tables that were filled on the way."""
-        ophys = self.nwbfile.create_processing_module("ophys", "Regions of interest and their fluorescence")
-        ophys.add(self.segmentations)
-        if self.traces.roi_response_series:
-            ophys.add(self.traces)
+        if self.series:
+            traces = Fluorescence(name="Fluorescence")
+            self.ophys.add(traces)
+            traces.add_roi_response_series(self.series)
         description = "What annotators say of the regions of interest"
         module = self.nwbfile.create_processing_module(MODULE, description)
         module.add(self.annotations.tables())

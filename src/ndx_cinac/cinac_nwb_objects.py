@@ -22,7 +22,9 @@ BLOCK_FRAMES = 64
 
 def imaging_plane(nwbfile: NWBFile, name: str, description: str, rate: float) -> ImagingPlane:
     """Add an imaging plane of which nothing but its place is known."""
-    device = nwbfile.devices.get("Microscope") or nwbfile.create_device(name="Microscope")
+    device = nwbfile.devices.get("Microscope") or nwbfile.create_device(
+        name="Microscope", description="unknown"
+    )
     channel = OpticalChannel(name="OpticalChannel", description="unknown", emission_lambda=float("nan"))
     return nwbfile.create_imaging_plane(
         name=name,
@@ -162,43 +164,50 @@ class Annotations:
         self.cell_types = CellTypeAnnotations(
             name="CellTypeAnnotations", description="Cell types as annotated", target_tables=target
         )
-        self._known_types: set[tuple[int, str]] = set()
+        self._segment_rows: list[dict[str, Any]] = []
+        self._activity_rows: list[dict[str, Any]] = []
+        self._cell_type_rows: dict[tuple[int, str], None] = {}  # in the order of the segments, each once
 
     def add(self, segment: CinacSegment, row: int, movie: TwoPhotonSeries) -> None:
         """Add what one segment says of the cell in row `row` of the table of cells."""
         key = segment.key
-        self.segments.add_row(
-            **self._period(key.first_frame, key.last_frame, start="start_time", stop="stop_time"),
-            roi=row,
-            annotator=self.annotator,
-            segment=key.name,
-            cell_type=segment.cell_type or "",
-            pixels_around=_number(segment.pixels_around),
-            buffer=_number(segment.buffer),
-            timeseries=[TimeSeriesReference(0, key.n_frames, movie)],
+        common = {"roi": row, "annotator": self.annotator, "segment": key.name}
+        self._segment_rows.append(
+            {
+                **self._frames(key.first_frame, key.last_frame, "start_time"),
+                "stop_time": (key.last_frame + 1) / self.rate,
+                **common,
+                "cell_type": segment.cell_type or "",
+                "pixels_around": _number(segment.pixels_around),
+                "buffer": _number(segment.buffer),
+                "timeseries": [TimeSeriesReference(0, key.n_frames, movie)],
+            }
         )
         for state, values in (("active", segment.active), ("doubtful", segment.doubtful)):
             for first, last in _runs(values):
-                self.activity.add_row(
-                    **self._period(key.first_frame + first, key.first_frame + last),
-                    roi=row,
-                    state=state,
-                    annotator=self.annotator,
-                    segment=key.name,
-                )
-        if segment.cell_type is not None and (row, segment.cell_type) not in self._known_types:
-            self._known_types.add((row, segment.cell_type))
-            self.cell_types.add_row(roi=row, cell_type=segment.cell_type, annotator=self.annotator)
+                frames = self._frames(key.first_frame + first, key.first_frame + last, "timestamp")
+                duration = (last + 1 - first) / self.rate
+                self._activity_rows.append({**frames, "duration": duration, "state": state, **common})
+        if segment.cell_type is not None:
+            self._cell_type_rows[row, segment.cell_type] = None
 
     def tables(self) -> list[Any]:
-        """Return the tables that hold anything."""
+        """Fill the tables in the order of time, and return those that hold anything."""
+        for entry in sorted(self._segment_rows, key=_by_frame):
+            self.segments.add_row(**entry)
+        for entry in sorted(self._activity_rows, key=_by_frame):
+            self.activity.add_row(**entry)
+        for row, cell_type in self._cell_type_rows:
+            self.cell_types.add_row(roi=row, cell_type=cell_type, annotator=self.annotator)
         return [table for table in (self.activity, self.segments, self.cell_types) if len(table)]
 
-    def _period(self, first: int, last: int, *, start: str = "timestamp", stop: str = "") -> dict[str, Any]:
-        """Frames and seconds of a period whose last frame belongs to it."""
-        seconds = {start: first / self.rate}
-        seconds |= {stop: (last + 1) / self.rate} if stop else {"duration": (last + 1 - first) / self.rate}
-        return {"first_frame": first, "last_frame": last, **seconds}
+    def _frames(self, first: int, last: int, start: str) -> dict[str, Any]:
+        """Frames of a period, whose last one belongs to it, and the time `start` of its first."""
+        return {"first_frame": first, "last_frame": last, start: first / self.rate}
+
+
+def _by_frame(entry: dict[str, Any]) -> tuple[int, int]:
+    return entry["first_frame"], entry["roi"]
 
 
 def _runs(values: NDArray[np.integer] | None) -> list[tuple[int, int]]:
