@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0: done. 1: failed, and standard error says why. 130: interrupted. (Wrong usage ends the program with 2.)
+        0: done. 1: failed, and standard error says why. 130: interrupted. Wrong usage exits with 2.
     """
     options = build_parser().parse_args(arguments)
     _configure(options)
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except Exception as error:
-        text = f"unexpected error: {type(error).__name__}: {error}\nRun it with --debug to see where it came from."
+        text = f"unexpected {type(error).__name__}: {error}\nRun it with --debug to see where it came from."
         return _failed(options, text, error)
     return 0
 
@@ -92,12 +92,11 @@ def _configure(options: argparse.Namespace) -> None:
     logging.getLogger(__package__).setLevel(logging.ERROR if options.quiet else level)
     if not (options.debug or options.verbose):
         warnings.simplefilter("ignore")  # of other packages: ours are notes of the result
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     if hasattr(signal, "SIGTERM"):
         signal.signal(signal.SIGTERM, _terminate)  # a job that is ended clears up behind itself
 
 
-def _terminate(number: int, frame: Any) -> NoReturn:
+def _terminate(number: int, _frame: Any) -> NoReturn:
     """End the program as an exception does, so that unfinished output is removed."""
     raise SystemExit(128 + number)
 

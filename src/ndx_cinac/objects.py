@@ -134,12 +134,13 @@ def _timing(result: ActivityResult, movie: ImageSeries | None) -> dict[str, Any]
 
 def _transients(result: ActivityResult, name: str, segmentation: PlaneSegmentation) -> PredictedTransients:
     """Make the table of periods above threshold."""
-    return PredictedTransients.from_arrays(
+    table: PredictedTransients = PredictedTransients.from_arrays(
         rois=segmentation,
         columns=result.transients.rename(columns={"roi_row": "roi"}),
         name=name,
         description=f"Unbroken runs of frames whose probability of activity is at least {result.threshold:g}",
     )
+    return table
 
 
 def _provenance(result: ActivityResult, name: str, folder: Path | None) -> PredictionProvenance:

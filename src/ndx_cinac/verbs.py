@@ -93,7 +93,7 @@ def _predict(verbs: Any, common: argparse.ArgumentParser) -> None:
         "--mode",
         choices=("copy", "standalone", "in-place"),
         default="copy",
-        help="copy: the source and the predictions; standalone: session, ROIs and predictions without the movie; "
+        help="copy: source and predictions; standalone: session, ROIs and predictions without the movie; "
         "in-place: into the source itself (%(default)s)",
     )
     group.add_argument(
@@ -127,7 +127,7 @@ def _train(verbs: Any, common: argparse.ArgumentParser) -> None:
     parser.add_argument("output", metavar="FOLDER", help="folder of the new classifier")
     parser.add_argument("--config", metavar="FILE", help="a YAML file with your own settings")
     parser.add_argument(
-        "--seed", type=int, default=0, help="the same seed gives the same classifier (%(default)s)"
+        "--seed", type=int, help="the same seed gives the same classifier (the settings' own)"
     )
     _add_overwrite(parser, "replace the classifier if it exists")
 
@@ -200,7 +200,8 @@ def _probability(text: str) -> float:
     """Read a number from 0 to 1."""
     value = float(text)
     if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"{text} is not within 0 to 1")
+        what = f"{text} is not within 0 to 1"
+        raise argparse.ArgumentTypeError(what)
     return value
 
 
@@ -208,5 +209,6 @@ def _positive(text: str) -> int:
     """Read a whole number above 0."""
     value = int(text)
     if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not above 0")
+        what = f"{text} is not above 0"
+        raise argparse.ArgumentTypeError(what)
     return value

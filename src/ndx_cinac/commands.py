@@ -1,0 +1,187 @@
+"""What each verb of the command line does: thin, one function per verb, all work is done by the library."""
+
+from __future__ import annotations
+
+import json
+import time
+from argparse import Namespace
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from .output import OutputOptions, check_output
+
+
+def demo(options: Namespace) -> None:
+    """Simulate, predict, score and draw in one folder."""
+    from .demo import run_demo
+
+    _say(
+        options,
+        run_demo(Path(options.folder), seed=options.seed, overwrite=options.overwrite, say=_teller(options)),
+    )
+
+
+def simulate(options: Namespace) -> None:
+    """Make an NWB file with a simulated recording and its truth."""
+    import numpy as np
+
+    from .simulation import load_config, simulate_field, write_nwb
+
+    path = Path(options.output).expanduser()
+    check_output(OutputOptions(path=path, overwrite=options.overwrite), None)
+    config = load_config(options.config or options.preset)
+    field = simulate_field(config, np.random.default_rng(options.seed))
+    write_nwb(field, path)
+    frames, rois = field.active.shape
+    _say(options, f"simulated {frames} frames of {rois} ROIs (seed {options.seed}): {path}")
+
+
+def inspect(options: Namespace) -> None:
+    """Show what a file holds and how it would be predicted."""
+    from .inspection import inspect_file
+
+    inspection = inspect_file(options.file, options=_reading(options), classifier=options.classifier)
+    print(json.dumps(inspection.to_dict(), indent=2) if options.json else inspection.to_text())
+
+
+def predict(options: Namespace) -> None:
+    """Predict the activity of a file's ROIs and write it."""
+    started = time.perf_counter()
+    output = OutputOptions(options.output, options.mode, options.name, options.overwrite)
+    check_output(output, Path(options.file))  # before TensorFlow is loaded, which takes seconds
+    from .classifiers import load_classifier
+    from .networks import device_description
+    from .prediction import PredictionOptions, predict_activity
+
+    classifier = load_classifier(options.classifier)
+    card = classifier.card
+    _say(options, f"{card.name} {card.version} (sha256 {card.sha256[:12]}), on {device_description()}")
+    given = {"threshold": options.threshold, "batch_size": options.batch_size}
+    result = predict_activity(
+        options.file,
+        classifier,
+        output,
+        reading=_reading(options),
+        options=PredictionOptions(**{name: value for name, value in given.items() if value is not None}),
+        progress=None if options.quiet else _progress(),
+    )
+    seconds = time.perf_counter() - started
+    if options.json:
+        print(json.dumps(_record(result, options.mode, seconds), indent=2))
+        return
+    _say(options, result.summary())
+    done = {
+        "copy": "copied the file and added",
+        "standalone": "wrote without the movie",
+        "in-place": "added to the file",
+    }
+    _say(options, f"\n{done[options.mode]} '{options.name}': {result.output} ({seconds:.1f} s in all)")
+    _say(options, f"next: ndx-cinac plot {result.output}")
+
+
+def plot(options: Namespace) -> None:
+    """Draw figures from a file with predictions."""
+    from .plotting import plot_file
+
+    paths = plot_file(
+        Path(options.file), options.output_dir, rois=options.rois, name=options.name, kind=options.format
+    )
+    for path in paths:
+        _say(options, str(path))
+
+
+def train(options: Namespace) -> None:
+    """Train a classifier on simulated movies."""
+    from .progress import silent
+    from .training import train_activity
+    from .training_config import TrainingConfig
+
+    config = TrainingConfig() if options.config is None else TrainingConfig.from_yaml(options.config)
+    if options.seed is not None:
+        config = replace(config, seed=options.seed)
+    progress = silent if options.quiet else _progress()
+    card = train_activity(config, options.output, progress, overwrite=options.overwrite)
+    _say(options, card.describe())
+
+
+def classifiers_list(options: Namespace) -> None:
+    """List the classifiers that come along."""
+    from .classifiers import list_classifiers
+
+    cards = list_classifiers()
+    if options.json:
+        print(json.dumps([asdict(card) for card in cards], indent=2))
+        return
+    for card in cards:
+        print(f"{card.name:20} {card.version:8} {card.task:10} {card.description}")
+
+
+def classifiers_show(options: Namespace) -> None:
+    """Show a classifier's card."""
+    from .classifiers import load_classifier
+
+    card = load_classifier(options.classifier).card
+    print(card.to_json() if options.json else card.describe())
+
+
+def info(options: Namespace) -> None:
+    """Print versions, devices and extras."""
+    from .environment import describe_environment, environment_text
+
+    print(json.dumps(describe_environment(), indent=2) if options.json else environment_text())
+
+
+def _reading(options: Namespace) -> Any:
+    """Return what the options say about which movie and which ROIs are read."""
+    from .masks import RoiSelection
+    from .reading import ReadingOptions
+
+    rows = None if options.rois is None else tuple(options.rois)
+    selection = (
+        None
+        if rows is None and options.roi_column is None
+        else RoiSelection(rows=rows, column=options.roi_column)
+    )
+    return ReadingOptions(options.movie, options.segmentation, options.axes, selection)
+
+
+def _progress() -> Any:
+    """Return bars on a terminal; they draw nothing elsewhere."""
+    from .progress import ProgressBars
+
+    return ProgressBars()
+
+
+def _say(options: Namespace, text: str) -> None:
+    """Print for people: not when told to be quiet, nor among JSON."""
+    if text and not options.quiet and not getattr(options, "json", False):
+        print(text, flush=True)
+
+
+def _teller(options: Namespace) -> Any:
+    """Return a function that prints for people."""
+    return lambda text: _say(options, text)
+
+
+def _record(result: Any, mode: str, seconds: float) -> dict[str, Any]:
+    """Return what a prediction did, as JSON types."""
+    transients = result.transients
+    return {
+        "output": str(result.output),
+        "mode": mode,
+        "classifiers": [
+            {"name": c.name, "version": c.version, "sha256": c.sha256} for c in result.classifiers
+        ],
+        "device": result.device,
+        "n_frames": result.n_frames,
+        "n_rois": len(result.roi_rows),
+        "roi_rows": result.roi_rows.tolist(),
+        "threshold": result.threshold,
+        "active_fraction": float(result.active.mean()) if result.active.size else 0.0,
+        "n_transients": len(transients),
+        "transients_per_roi": [int((transients["roi_row"] == row).sum()) for row in result.roi_rows],
+        "skipped": {str(row): why for row, why in result.skipped.items()},
+        "notes": list(result.notes),
+        "seconds": round(seconds, 2),
+    }
