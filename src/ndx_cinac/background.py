@@ -65,7 +65,7 @@ class BackgroundGrid:
         )
 
     def footprint_sums(self, footprints: Any, pixels: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Inner products of footprints (sparse rows over `pixels`) with the bumps, shape (n_rois, n_bumps)."""
+        """Inner products of footprints (sparse rows over `pixels`) with bumps, shape (n_rois, n_bumps)."""
         sums = np.zeros((footprints.shape[0], len(self)))
         for row in range(footprints.shape[0]):
             part = slice(footprints.indptr[row], footprints.indptr[row + 1])
@@ -76,7 +76,8 @@ class BackgroundGrid:
     def evaluate(self, heights: NDArray[np.float64], pixels: NDArray[np.int64]) -> NDArray[np.float64]:
         """Value at some pixels of the sum of all bumps, each of its height."""
         first, second = self._curves_at(pixels)
-        return np.einsum("bp,bp->p", heights.reshape(len(self.along_first), -1).T @ first, second)
+        across = heights.reshape(len(self.along_first), -1).T @ first
+        return np.asarray(np.einsum("bp,bp->p", across, second))
 
     def _curves_at(self, pixels: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         first, second = np.divmod(pixels, self.along_second.shape[1])

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 
+from .order_statistics import percentiles
 from .refinement import difference_noise
 
 CHANNELS = (
@@ -64,7 +67,7 @@ def make_channels(
     above = traces - baseline(traces, baseline_frames)
     demixed, with_masks, matched, local, mean = above.transpose(1, 0, 2)
     steps = np.flatnonzero(np.diff(present) == 1)
-    high = np.percentile(demixed, AMPLITUDE_PERCENTILE, axis=1).astype(np.float32)
+    high = percentiles(demixed, AMPLITUDE_PERCENTILE)
     floor = 0.01 * high
     noise = np.maximum(difference_noise(demixed[:, present], steps), floor) + np.float32(smallest)
     noise_with_masks = np.maximum(difference_noise(with_masks[:, present], steps), floor) + np.float32(
@@ -85,14 +88,11 @@ def make_channels(
 
 
 def baseline(traces: NDArray[np.float32], stretch: int) -> NDArray[np.float32]:
-    """Slow baseline along the last axis: the 30th percentile of stretches, interpolated between their middles."""
+    """Slow baseline along the last axis: the 30th percentile of stretches, linear between their middles."""
     n_frames = traces.shape[-1]
     edges = np.linspace(0, n_frames, max(1, round(n_frames / stretch)) + 1).astype(np.int64)
-    levels = [
-        np.percentile(traces[..., a:b], BASELINE_PERCENTILE, axis=-1)
-        for a, b in zip(edges[:-1], edges[1:], strict=True)
-    ]
-    level = np.stack(levels, axis=-1).astype(np.float32)
+    levels = [percentiles(traces[..., a:b], BASELINE_PERCENTILE) for a, b in pairwise(edges)]
+    level = np.stack(levels, axis=-1)
     if len(levels) == 1:
         return np.broadcast_to(level, traces.shape)
     middles = (edges[:-1] + edges[1:]) / 2

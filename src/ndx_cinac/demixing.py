@@ -51,7 +51,7 @@ class Layout:
         )
 
     def footprint_sums(self, footprints: Any, block: FrameBlock) -> NDArray[np.float64]:
-        """Corrected sums of frames under footprints (sparse rows over `pixels`), shape (n_footprints, n_frames)."""
+        """Corrected sums of frames under footprints (sparse rows over `pixels`), shape (n_rois, n_frames)."""
         used = np.ascontiguousarray(block.deviations.T[self.pixels])
         return block.correct(footprints @ used, footprints @ self.basis)
 
@@ -92,11 +92,11 @@ class Demixer:
         self._factor = _linalg.cho_factor(normal, lower=True, overwrite_a=True, check_finite=False)
 
     def solve(self, sums: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Heights of all footprints and bumps from the sums of frames under them, shape (n_rois + n_bumps, n_frames)."""
+        """Heights of footprints and bumps from the sums under them, both of shape (n_rois + n_bumps, n)."""
         return np.asarray(_linalg.cho_solve(self._factor, sums, check_finite=False))
 
     def local_weights(self) -> NDArray[np.float64]:
-        """How much each bump contributes to an ROI's mean pixel (weighted by the footprint), shape (n_rois, n_bumps)."""
+        """Average each bump over each ROI's footprint, shape (n_rois, n_bumps)."""
         total = np.asarray(self.footprints.sum(axis=1), np.float64).reshape(-1, 1)
         return self._cross / np.where(total > 0, total, 1.0)
 

@@ -1,4 +1,4 @@
-"""Refinement of footprints: each pixel near an ROI gets the weight with which it follows the ROI's demixed trace."""
+"""Refinement of footprints: a pixel near an ROI weighs as much as it follows the ROI's demixed trace."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from .demixing import Demixer, Layout
 from .extras import require
 from .frames import N_TERMS, FrameBlock, FrameModel
+from .order_statistics import median
 from .sampling import Sample
 
 _sparse = require("scipy.sparse", extra="predict", feature="Extracting traces")
@@ -20,11 +21,13 @@ PRIOR_STRENGTH = 64.0
 """What the mask counts against the movie: as much as so many pixel noise variances of squared activity."""
 LARGEST_WEIGHT = 3.0
 LEAST_MASK_MEAN = 0.05
-"""A refined footprint whose mean within its mask falls below this has left its cell: the mask is taken instead."""
+"""A footprint whose mean within its mask is below this has left its cell: the mask takes its place."""
 NOISE_FRAMES = 600
+DEVIATION_OF_DIFFERENCES = 1.4826 / 2**0.5
+"""Standard deviation of normal noise over the median absolute difference of successive values."""
 
 
-def difference_noise(traces: NDArray, steps: NDArray[np.int64] | None = None) -> NDArray:
+def difference_noise(traces: NDArray[Any], steps: NDArray[np.int64] | None = None) -> NDArray[Any]:
     """Noise of traces of shape (n, n_frames), as the median absolute difference of successive frames.
 
     `steps` are the frames whose successor counts; all of them by default. No step at all gives 0.
@@ -33,7 +36,7 @@ def difference_noise(traces: NDArray, steps: NDArray[np.int64] | None = None) ->
     if not len(steps):
         return np.zeros(len(traces), traces.dtype)
     differences = np.abs(traces[:, steps + 1] - traces[:, steps])
-    return np.asarray(np.median(differences, axis=1) * (1.4826 / np.sqrt(2)), traces.dtype)
+    return np.asarray(median(differences) * DEVIATION_OF_DIFFERENCES, traces.dtype)
 
 
 class MeasuredSample:
@@ -75,8 +78,10 @@ class MeasuredSample:
             return self._kept
         return self.model.measure(self.frames[part], (self.coefficients[part], self.missing[part]))
 
-    def sums(self, layout: Layout, footprints: Any, *, grid: bool) -> tuple[NDArray, NDArray, NDArray]:
-        """Corrected sums under footprints, sums under the bumps, and the sum of all frames at the layout's pixels."""
+    def sums(
+        self, layout: Layout, footprints: Any, *, grid: bool
+    ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+        """Sum frames under footprints and under bumps, and over time at the layout's pixels; corrected."""
         under_footprints, under_bumps = [], []
         total = np.zeros(len(layout.pixels))
         for part in self._parts:
@@ -91,7 +96,7 @@ class MeasuredSample:
         return np.concatenate(under_footprints, axis=1)[:, self.present], bumps, total
 
     def corrected(self, positions: NDArray[np.int64], pixels: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Some pixels of some of the frames that are `present`, corrected; 0 where they are not finite."""
+        """Correct some pixels of some of the frames that are `present`; 0 where they are not finite."""
         rows = self.present[positions]
         if self._kept is not None:
             values = self._kept.deviations[np.ix_(rows, pixels)]
@@ -111,10 +116,9 @@ class MeasuredSample:
         if not len(steps):
             return 0.0
         chosen = steps[np.linspace(0, len(steps) - 1, min(len(steps), NOISE_FRAMES)).astype(np.int64)]
-        differences = self.corrected(chosen + 1, self.model.probes) - self.corrected(
-            chosen, self.model.probes
-        )
-        return float(np.median(np.median(np.abs(differences), axis=0))) * 1.4826 / float(np.sqrt(2))
+        probes = self.model.probes
+        differences = self.corrected(chosen + 1, probes) - self.corrected(chosen, probes)
+        return float(median(median(np.abs(differences).T))) * DEVIATION_OF_DIFFERENCES
 
 
 def refine(
@@ -128,9 +132,9 @@ def refine(
 ) -> Any:
     """Refine footprints from what the sample shows.
 
-    In each round the sample is demixed and every pixel of an ROI's support is regressed on the active part of the ROI's
-    trace, after background and other ROIs have been taken out, with the mask as prior: an ROI that is never seen active
-    keeps its mask.
+    In each round the sample is demixed and every pixel of an ROI's support is regressed on the active part
+    of the ROI's trace, after background and other ROIs have been taken out, with the mask as prior: an ROI
+    that is never seen active keeps its mask.
 
     Parameters
     ----------
@@ -177,7 +181,7 @@ def _refine_once(
     masks, footprints = rows
     total, variance = statistics
     traces, background = np.split(heights, [len(supports)])
-    activity = traces - np.median(traces, axis=1, keepdims=True)
+    activity = traces - median(traces)[:, None]
     activity[activity <= ACTIVE * difference_noise(traces, measured.steps)[:, None]] = 0.0
     mean = activity.mean(axis=1, keepdims=True)
     own = (activity * traces).sum(axis=1) - mean[:, 0] * traces.sum(axis=1)
@@ -204,7 +208,7 @@ def _refine_once(
 
 
 def _overlapping(supports: list[NDArray[np.int64]], footprints: Any, shares: NDArray[np.float64]) -> Any:
-    """Sum over ROIs j of ``shares[k, j]`` times footprint j, as a sparse row per ROI k; only where supports meet."""
+    """Sum footprints j weighted by ``shares[k, j]``, as a sparse row per ROI k; only where supports meet."""
     starts = np.concatenate([[0], np.cumsum([len(support) for support in supports])])
     columns = np.concatenate(supports)
     pattern = _sparse.csr_array((np.ones(len(columns)), columns, starts), shape=footprints.shape)

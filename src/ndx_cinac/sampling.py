@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,18 +38,18 @@ class Sample:
         Whether these are all frames of the movie.
     """
 
-    frames: NDArray
+    frames: NDArray[Any]
     numbers: NDArray[np.int64]
     whole: bool
 
 
 def plan_runs(n_frames: int, n_wanted: int, chunk_frames: int) -> list[tuple[int, int]]:
-    """Choose runs of frames, `n_wanted` frames in all at most, evenly spread and aligned with chunks where they are small.
+    """Choose evenly spread runs of at most `n_wanted` frames in all, aligned with chunks if these are small.
 
-    A transient is caught if a run meets it. Runs of r frames every s frames meet a transient of d frames with probability
-    (d + r) / s, and a cell with n transients is missed altogether with probability (1 - (d + r) / s) ** n: with a fifth
-    sampled in runs of 8 (s = 40) and d = 12, half of the cells that are active once and 3 % of those active five times.
-    A cell that is missed keeps its mask as its footprint.
+    A transient is caught if a run meets it. Runs of r frames every s frames meet a transient of d frames
+    with probability (d + r) / s, and a cell with n transients is missed with probability
+    (1 - (d + r) / s) ** n: with a fifth sampled in runs of 8 (s = 40) and d = 12, half of the cells that are
+    active once and 3 % of those active five times. A cell that is missed keeps its mask as its footprint.
     """
     n_wanted = min(n_wanted, n_frames)
     length = chunk_frames * -(-SHORTEST_RUN // chunk_frames)
@@ -62,7 +63,7 @@ def plan_runs(n_frames: int, n_wanted: int, chunk_frames: int) -> list[tuple[int
 
 
 def take_sample(movie: Movie, n_frames: int, n_bytes: int, *, progress: Progress = silent) -> Sample:
-    """Read a sample of at most `n_frames` frames and `n_bytes` bytes, or the whole movie where it is short and fits.
+    """Read at most `n_frames` frames and `n_bytes` bytes, or the whole movie where it is short and fits.
 
     Raises
     ------

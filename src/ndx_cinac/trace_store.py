@@ -14,9 +14,9 @@ SEGMENT_FRAMES = 1024
 class TraceStore:
     """Several float32 traces per ROI, written in blocks of frames and read by ROI.
 
-    Frames lie in segments of 1024, in each segment ROI after ROI: writing a segment is one contiguous write, reading one
-    ROI's whole traces takes one read per segment. The file is nameless or deleted when it is closed, even after a crash,
-    where the system can do that; it is plain file access, so that it does not count as this process's memory.
+    Frames lie in segments of 1024, in each segment ROI after ROI: writing a segment is one contiguous write,
+    and reading one ROI's whole traces takes one read per segment. The file goes when it is closed, also after
+    a crash; it is not mapped into memory, so that it does not count as this process's.
 
     Parameters
     ----------

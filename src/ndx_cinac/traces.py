@@ -1,4 +1,4 @@
-"""From a movie and its ROIs to the channels that a network is given, in one pass over the movie and bounded memory."""
+"""From a movie and its ROIs to the channels that a network is given: one pass, bounded memory."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from .demixing import Demixer, Layout
 from .errors import ConfigError, PredictionError
 from .extras import require
 from .footprints import mask_rows, to_rows, widen
-from .frames import FrameBlock, FrameModel, fit_frame_model
+from .frame_statistics import fit_frame_model
+from .frames import FrameBlock, FrameModel
 from .movies import Movie
 from .progress import Progress, silent
 from .refinement import MeasuredSample, refine
@@ -33,7 +34,7 @@ __all__ = ["CHANNELS", "N_CHANNELS", "TraceOptions", "Traces", "extract_traces"]
 class TraceOptions:
     """How traces are extracted.
 
-    The first group shapes the numbers and belongs to a classifier; on the second only memory and speed depend.
+    Those up to `sample_bytes` shape the numbers and belong to a classifier; the last two do not.
 
     Attributes
     ----------
@@ -50,7 +51,7 @@ class TraceOptions:
     baseline_frames : int
         Frames of the stretches that the baseline is taken from.
     sample_frames : int
-        Frames, at most, that image statistics and footprints are taken from, where the movie is not kept whole.
+        Frames, at most, for image statistics and footprints; all of them where a movie is kept whole.
     sample_bytes : int
         Memory for the sample, also for a movie that is short enough to be kept whole.
     block_bytes : int
@@ -149,11 +150,11 @@ class Traces:
         return len(self.roi_rows)
 
     def raw(self, index: slice | NDArray[np.int64]) -> NDArray[np.float32]:
-        """Traces of some ROIs in the movie's unit, shape (n, 5, n_frames); in the order of `channels.TRACES`."""
+        """Traces of some ROIs in the movie's unit: shape (n, 5, n_frames), ordered as `channels.TRACES`."""
         return self._bridge(self._store.read(np.arange(self.n_rois)[index]))
 
     def channels(self, index: slice | NDArray[np.int64] = slice(None)) -> NDArray[np.float32]:
-        """Channels of some ROIs (places in `roi_rows`), shape (n, n_frames, 11), in the order of `CHANNELS`."""
+        """Channels of some ROIs (places in `roi_rows`): shape (n, n_frames, 11), ordered as `CHANNELS`."""
         return make_channels(
             self.raw(index),
             self.coefficients,
@@ -220,9 +221,9 @@ def extract_traces(
 ) -> Traces:
     """Extract the traces of all ROIs.
 
-    A sample of the movie gives the median image, the noise and refined footprints; then the movie is read once, in blocks
-    that follow its chunks. A short movie that fits in memory is read once in all. All usable ROIs are demixed together;
-    traces are kept for those that are to be predicted.
+    A sample of the movie gives the median image, the noise and refined footprints; then the movie is read
+    once, in blocks that follow its chunks. A short movie that fits in memory is read once in all. All usable
+    ROIs are demixed together; traces are kept for those that are to be predicted.
 
     Parameters
     ----------
@@ -266,10 +267,8 @@ def extract_traces(
         start = stop
         progress("extracting traces", start, movie.n_frames)
     if missing.any():
-        notes = (
-            *notes,
-            f"{int(missing.sum())} of {len(missing)} frames are blank or not finite: traces are interpolated",
-        )
+        count = f"{int(missing.sum())} of {len(missing)} frames"
+        notes = (*notes, f"{count} are blank or not finite: traces are interpolated there")
     return Traces(
         store,
         kept,
