@@ -78,7 +78,7 @@ def truth_from_nwb(nwbfile: Any, times: Times, segmentation_id: str | None = Non
 
 def _tables(nwbfile: Any, kind: str, segmentation_id: str | None) -> list[Any]:
     """All tables of one type, of one segmentation where it is given."""
-    found = [entry for entry in nwbfile.objects.values() if entry.neurodata_type == kind]
+    found = [entry for entry in nwbfile.objects.values() if getattr(entry, "neurodata_type", "") == kind]
     if segmentation_id is None:
         return found
     return [table for table in found if table["roi"].target.table.object_id == segmentation_id]

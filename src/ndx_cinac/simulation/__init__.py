@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from .config import SimulationConfig, list_presets, load_config
 from .field import SimulatedField, simulate_field
 from .settings import (
@@ -12,6 +14,14 @@ from .settings import (
     MaskSettings,
     MovieSettings,
 )
+
+
+def write_nwb(field: SimulatedField, path: str | Path) -> Path:
+    """Write a field as an NWB file; see `ndx_cinac.simulation.nwb.write_nwb`, which alone needs pynwb."""
+    from .nwb import write_nwb as write
+
+    return write(field, path)
+
 
 __all__ = [
     "ActivitySettings",
@@ -25,4 +35,5 @@ __all__ = [
     "list_presets",
     "load_config",
     "simulate_field",
+    "write_nwb",
 ]
