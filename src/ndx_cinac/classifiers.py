@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import shutil
 import tempfile
 import zipfile
@@ -23,8 +22,6 @@ from .results import ClassifierInfo
 
 ODD_ROIS = 0.1
 """Share of ROIs outside the card's range of diameters from which a user is told."""
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -114,7 +111,6 @@ def load_classifier(classifier: str | Path | Classifier) -> Classifier:
         )
         fix = "Get the classifier again; if you trained it, save it with save_classifier"
         raise ClassifierError(what, where=str(folder), fix=fix)
-    _log.info("Classifier %s %s, sha256 %s, from %s.", card.name, card.version, card.sha256[:12], folder)
     return Classifier(card, folder)
 
 

@@ -1,0 +1,39 @@
+"""Fixtures that several test files use."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def tiny_classifier(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A saved activity classifier, small and untrained (its weights are random, its numbers mean nothing)."""
+    pytest.importorskip("tensorflow")
+    from ndx_cinac.cards import ModelCard
+    from ndx_cinac.classifiers import save_classifier
+    from ndx_cinac.networks import build_activity_network, keras, receptive_field, with_probability
+    from ndx_cinac.traces import CHANNELS, TraceOptions
+
+    keras.utils.set_random_seed(1)
+    network = build_activity_network(len(CHANNELS), width=6, dilations=(1, 2, 4), head=4)
+    card = ModelCard(
+        name="tiny",
+        version="0.1",
+        task="activity",
+        description="An untrained network for tests.",
+        definition="from the onset to the peak of a transient",
+        inputs={
+            "kind": "traces",
+            "channels": list(CHANNELS),
+            "options": TraceOptions().to_dict(),
+            "block": 64,
+            "halo": receptive_field(network) // 2,
+        },
+        threshold=0.4,
+        frame_rates=(5.0, 30.0),
+    )
+    folder = tmp_path_factory.mktemp("classifiers") / "tiny"
+    save_classifier(with_probability(network), card, folder)
+    return folder
