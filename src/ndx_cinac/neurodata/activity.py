@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 import numpy as np
 from hdmf.common import DynamicTableRegion
-from pynwb import get_class, register_class
+from pynwb import register_class
 from pynwb.image import ImageSeries
+from pynwb.ophys import RoiResponseSeries
 
 from ..errors import InvalidTypeError
 from . import checks
@@ -17,8 +18,7 @@ from .namespace import NAMESPACE
 if TYPE_CHECKING:
     import pandas
 
-_Made = get_class("ActivityPredictions", NAMESPACE)
-_DESCRIPTION = "Predicted probability that each ROI is active, frame by frame."
+_OWN = {"classifier": DynamicTableRegion, "threshold": float, "definition": str, "movie": ImageSeries}
 
 
 class SeriesArguments(TypedDict, total=False):
@@ -39,7 +39,7 @@ class SeriesArguments(TypedDict, total=False):
 
 
 @register_class("ActivityPredictions", NAMESPACE)
-class ActivityPredictions(_Made):  # type: ignore[misc]
+class ActivityPredictions(RoiResponseSeries):  # type: ignore[misc]
     """Probability that each ROI is active, frame by frame; tools that do not know it show a RoiResponseSeries.
 
     Attributes
@@ -58,7 +58,9 @@ class ActivityPredictions(_Made):  # type: ignore[misc]
         The movie that was classified, where the file holds it.
     """
 
-    @typed(_Made, fixed=("unit",), defaults={"description": _DESCRIPTION})
+    __nwbfields__ = ({"name": "classifier", "child": True}, "threshold", "definition", "movie")
+
+    @typed("ActivityPredictions", RoiResponseSeries, _OWN, fixed=("unit",))
     def __init__(
         self,
         *,
@@ -85,16 +87,11 @@ class ActivityPredictions(_Made):  # type: ignore[misc]
             checks.check_probabilities([threshold], what="The threshold", where=f"'{name}'")
             if isinstance(data, (np.ndarray, list, tuple)):
                 data = np.asarray(data, dtype=np.float32)
-        super().__init__(
-            data=data,
-            rois=rois,
-            classifier=classifier,
-            threshold=threshold,
-            definition=definition,
-            movie=movie,
-            unit="probability",
-            **series,
-        )
+        super().__init__(data=data, rois=rois, unit="probability", **series)
+        self.classifier = classifier
+        self.threshold = threshold
+        self.definition = definition
+        self.movie = movie
 
     def to_dataframe(self) -> pandas.DataFrame:
         """Probabilities as a table: index "time (s)" in seconds, one column for each ROI, named by its id.

@@ -5,16 +5,15 @@ from __future__ import annotations
 from typing import Any, NotRequired, Self, TypedDict, Unpack
 
 from numpy.typing import ArrayLike
-from pynwb import get_class, register_class
+from hdmf.common import DynamicTable
+from pynwb import register_class
+from pynwb.epoch import TimeIntervals
+from pynwb.event import EventsTable
 
 from . import checks
-from .constructors import TableArguments
+from .constructors import TableArguments, columns_of
 from .namespace import NAMESPACE
 from .tables import CheckedTable, Columns, table_constructor
-
-_MadeAnnotations = get_class("ActivityAnnotations", NAMESPACE)
-_MadeSegments = get_class("AnnotatedSegments", NAMESPACE)
-_MadeCellTypes = get_class("CellTypeAnnotations", NAMESPACE)
 
 STATES = ("active", "doubtful")
 """What a period of an ActivityAnnotations can be."""
@@ -68,10 +67,11 @@ class CellTypeColumns(TypedDict):
 
 
 @register_class("ActivityAnnotations", NAMESPACE)
-class ActivityAnnotations(CheckedTable, _MadeAnnotations):  # type: ignore[misc]
+class ActivityAnnotations(CheckedTable, EventsTable):  # type: ignore[misc]
     """Periods in which ROIs are known to be active, or in which that is doubtful; see `AnnotationColumns`."""
 
-    __init__ = table_constructor(_MadeAnnotations, "Periods of activity, and doubtful ones, by ROI.")
+    __columns__ = columns_of("ActivityAnnotations")
+    __init__ = table_constructor("ActivityAnnotations", EventsTable)
 
     def check_values(self, columns: Columns) -> None:
         """Check ROIs, states, frames and durations.
@@ -98,10 +98,11 @@ class ActivityAnnotations(CheckedTable, _MadeAnnotations):  # type: ignore[misc]
 
 
 @register_class("AnnotatedSegments", NAMESPACE)
-class AnnotatedSegments(CheckedTable, _MadeSegments):  # type: ignore[misc]
+class AnnotatedSegments(CheckedTable, TimeIntervals):  # type: ignore[misc]
     """Stretches of time in which ROIs were examined for activity; see `SegmentColumns`."""
 
-    __init__ = table_constructor(_MadeSegments, "Stretches of time in which ROIs were examined for activity.")
+    __columns__ = columns_of("AnnotatedSegments")
+    __init__ = table_constructor("AnnotatedSegments", TimeIntervals)
 
     def check_values(self, columns: Columns) -> None:
         """Check ROIs, times and frames.
@@ -128,10 +129,11 @@ class AnnotatedSegments(CheckedTable, _MadeSegments):  # type: ignore[misc]
 
 
 @register_class("CellTypeAnnotations", NAMESPACE)
-class CellTypeAnnotations(CheckedTable, _MadeCellTypes):  # type: ignore[misc]
+class CellTypeAnnotations(CheckedTable, DynamicTable):  # type: ignore[misc]
     """Known cell types of ROIs, one judgement in each row; see `CellTypeColumns`."""
 
-    __init__ = table_constructor(_MadeCellTypes, "Cell types of ROIs, as annotators hold them.")
+    __columns__ = columns_of("CellTypeAnnotations")
+    __init__ = table_constructor("CellTypeAnnotations", DynamicTable)
 
     @classmethod
     def from_arrays(cls, *, rois: Any, columns: CellTypeColumns, **table: Unpack[TableArguments]) -> Self:

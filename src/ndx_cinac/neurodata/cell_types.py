@@ -7,20 +7,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack
 
 import numpy as np
-from hdmf.common import MeaningsTable
+from hdmf.common import DynamicTable, MeaningsTable
 from numpy.typing import ArrayLike
-from pynwb import get_class, register_class
+from pynwb import register_class
 
 from ..errors import InvalidTypeError
 from . import checks
-from .constructors import TableArguments, typed
+from .constructors import TableArguments, columns_of, typed
 from .namespace import NAMESPACE
 from .tables import CheckedTable, Columns
 
 if TYPE_CHECKING:
     import pandas
-
-_Made = get_class("CellTypePredictions", NAMESPACE)
 
 
 @dataclass(frozen=True)
@@ -51,7 +49,7 @@ class CellTypePredictionColumns(TypedDict):
 
 
 @register_class("CellTypePredictions", NAMESPACE)
-class CellTypePredictions(CheckedTable, _Made):  # type: ignore[misc]
+class CellTypePredictions(CheckedTable, DynamicTable):  # type: ignore[misc]
     """Predicted cell types, one ROI in each row; columns as in `CellTypePredictionColumns`.
 
     Attributes
@@ -60,7 +58,10 @@ class CellTypePredictions(CheckedTable, _Made):  # type: ignore[misc]
         Names of the types, in the order of the columns of `probability`.
     """
 
-    @typed(_Made, defaults={"description": "Predicted cell types of ROIs."})
+    __fields__ = ("cell_types",)
+    __columns__ = columns_of("CellTypePredictions")
+
+    @typed("CellTypePredictions", DynamicTable, {"cell_types": "array_data"})
     def __init__(self, *, cell_types: Sequence[str], **table: Unpack[TableArguments]) -> None:
         """Make a table, empty or of `columns`.
 
@@ -69,7 +70,8 @@ class CellTypePredictions(CheckedTable, _Made):  # type: ignore[misc]
         InvalidTypeError
             If `cell_types` names a type twice, or values contradict each other.
         """
-        super().__init__(cell_types=cell_types, **table)
+        super().__init__(**table)
+        self.cell_types = cell_types
         if not self._in_construct_mode:
             if len(set(cell_types)) != len(cell_types):
                 what = f"'cell_types' names a type twice: {', '.join(cell_types)}"

@@ -6,28 +6,29 @@ import re
 from collections.abc import Sequence
 from typing import Any, Self, Unpack
 
-from pynwb import get_class, register_class
+from hdmf.common import DynamicTable
+from pynwb import register_class
 
 from ..errors import InvalidTypeError
 from . import checks
-from .constructors import TableArguments
+from .constructors import TableArguments, columns_of
 from .namespace import NAMESPACE
 from .tables import CheckedTable, Columns, table_constructor
 
-_Made = get_class("ClassifierTable", NAMESPACE)
 TASKS = ("activity", "cell_type")
 _SHA256 = re.compile("[0-9a-f]{64}")
 
 
 @register_class("ClassifierTable", NAMESPACE)
-class ClassifierTable(CheckedTable, _Made):  # type: ignore[misc]
+class ClassifierTable(CheckedTable, DynamicTable):  # type: ignore[misc]
     """The classifiers used, one in each row.
 
     Columns: `classifier_name`, `task` ("activity" or "cell_type"), `version`, `sha256` of the weights,
     `classifier_description` and `model_card` (a JSON object). Predictions point to its rows.
     """
 
-    __init__ = table_constructor(_Made, "Classifiers that made the predictions of this file.")
+    __columns__ = columns_of("ClassifierTable")
+    __init__ = table_constructor("ClassifierTable", DynamicTable)
 
     def check_values(self, columns: Columns) -> None:
         """Check tasks, hashes and model cards.

@@ -6,14 +6,14 @@ import json
 from datetime import datetime
 from typing import Any, NotRequired, TypedDict, Unpack, cast
 
-from pynwb import get_class, register_class
+from pynwb import register_class
+from pynwb.core import NWBDataInterface
 
 from ..errors import InvalidTypeError
 from . import checks
 from .constructors import typed
 from .namespace import NAMESPACE
 
-_Made = get_class("PredictionProvenance", NAMESPACE)
 
 
 class ProvenanceArguments(TypedDict):
@@ -49,14 +49,21 @@ class ProvenanceArguments(TypedDict):
     """Digest of the file, as "algorithm:value"."""
 
 
+_OWN: dict[str, type] = {
+    name: datetime if name == "created" else str for name in ProvenanceArguments.__annotations__ if name != "name"
+}
+
+
 @register_class("PredictionProvenance", NAMESPACE)
-class PredictionProvenance(_Made):  # type: ignore[misc]
+class PredictionProvenance(NWBDataInterface):  # type: ignore[misc]
     """How predictions were made, and from what; attributes as in `ProvenanceArguments`.
 
     It is an NWBDataInterface because a ProcessingModule takes no other NWBContainer.
     """
 
-    @typed(_Made)
+    __nwbfields__ = tuple(_OWN)
+
+    @typed("PredictionProvenance", NWBDataInterface, _OWN)
     def __init__(self, **arguments: Unpack[ProvenanceArguments]) -> None:
         """Make a provenance.
 
@@ -72,7 +79,9 @@ class PredictionProvenance(_Made):  # type: ignore[misc]
             if getattr(arguments["created"], "tzinfo", None) is None:
                 what = f"'created' has no time zone: {arguments['created']}"
                 raise InvalidTypeError(what, where=where, fix="Use datetime.now().astimezone()")
-        super().__init__(**arguments)
+        super().__init__(name=arguments["name"])
+        for name in _OWN:
+            setattr(self, name, arguments.get(name))
 
     def versions_dict(self) -> dict[str, str]:
         """Versions by package."""

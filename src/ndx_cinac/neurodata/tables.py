@@ -64,11 +64,10 @@ class CheckedTable:
         cls, columns: Columns, targets: Mapping[str, Any], table: TableArguments, **attributes: Any
     ) -> Self:
         """Make a table of whole columns; those that are None are left out."""
-        made = []
-        for spec in cls.__columns__:  # type: ignore[attr-defined]
-            values = columns.get(spec["name"])
-            if values is not None:
-                made.append(_column(spec, values, targets.get(spec["name"])))
+        # By name: a column that a type makes obligatory is listed after its parent's optional one.
+        specs = {spec["name"]: spec for spec in cls.__columns__}  # type: ignore[attr-defined]
+        given = {name: columns.get(name) for name in specs}
+        made = [_column(specs[n], v, targets.get(n)) for n, v in given.items() if v is not None]
         return cls(columns=made, **attributes, **table)
 
 
@@ -83,16 +82,14 @@ def _column(spec: Mapping[str, Any], values: Any, target: Any) -> VectorData:
     return kind(name=spec["name"], description=spec["description"], data=data)
 
 
-def table_constructor(base: type, description: str) -> Callable[..., None]:
+def table_constructor(type_name: str, parent: type) -> Callable[..., None]:
     """Make the constructor of a checked table without attributes of its own."""
 
-    @typed(base, defaults={"description": description})
-    def __init__(self: Any, **table: Unpack[TableArguments]) -> None:
-        base.__init__(self, **table)  # type: ignore[misc]
+    @typed(type_name, parent)
+    def construct(self: Any, **table: Unpack[TableArguments]) -> None:
+        """Make a table, empty or of `columns`: see `TableArguments`; `from_arrays` is easier."""
+        parent.__init__(self, **table)  # type: ignore[misc]
         if not self._in_construct_mode:
             self.check()
 
-    __init__.__doc__ = (
-        f"Make a table, empty or of `columns`; see `TableArguments`. Default description: {description}"
-    )
-    return __init__
+    return construct

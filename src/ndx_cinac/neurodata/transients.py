@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack
 
 from numpy.typing import ArrayLike
-from pynwb import get_class, register_class
+from pynwb import register_class
+from pynwb.event import EventsTable
 
 from . import checks
-from .constructors import TableArguments
+from .constructors import TableArguments, columns_of
 from .namespace import NAMESPACE
 from .tables import CheckedTable, Columns, table_constructor
 
 if TYPE_CHECKING:
     import pandas
 
-_Made = get_class("PredictedTransients", NAMESPACE)
 
 
 class TransientColumns(TypedDict):
@@ -38,13 +38,14 @@ class TransientColumns(TypedDict):
 
 
 @register_class("PredictedTransients", NAMESPACE)
-class PredictedTransients(CheckedTable, _Made):  # type: ignore[misc]
+class PredictedTransients(CheckedTable, EventsTable):  # type: ignore[misc]
     """Unbroken runs of frames whose probability is at or above the threshold, one in each row.
 
     Columns as in `TransientColumns`. All of it follows from an ActivityPredictions and its threshold.
     """
 
-    __init__ = table_constructor(_Made, "Periods of predicted activity.")
+    __columns__ = columns_of("PredictedTransients")
+    __init__ = table_constructor("PredictedTransients", EventsTable)
 
     def check_values(self, columns: Columns) -> None:
         """Check ROIs, frames, durations and probabilities.
