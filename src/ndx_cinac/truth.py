@@ -57,9 +57,7 @@ def truth_from_nwb(nwbfile: Any, times: Times, segmentation_id: str | None = Non
             "The file does not say which stretches of its ROIs were examined: it holds no AnnotatedSegments"
         )
         raise ReadingError(what, fix="Without them nothing is known about any frame")
-    targets = {
-        table["roi"].target.table.object_id: table["roi"].target.table for table in segments + annotations
-    }
+    targets = {table["roi"].table.object_id: table["roi"].table for table in segments + annotations}
     if len(targets) > 1:
         names = ", ".join(f"'{table.name}' ({key})" for key, table in targets.items())
         what = f"Several plane segmentations are annotated: {names}"
@@ -81,12 +79,12 @@ def _tables(nwbfile: Any, kind: str, segmentation_id: str | None) -> list[Any]:
     found = [entry for entry in nwbfile.objects.values() if getattr(entry, "neurodata_type", "") == kind]
     if segmentation_id is None:
         return found
-    return [table for table in found if table["roi"].target.table.object_id == segmentation_id]
+    return [table for table in found if table["roi"].table.object_id == segmentation_id]
 
 
 def _rows(table: Any, times: Times, annotators: set[str]) -> list[tuple[int, int, int, str]]:
     """ROI row, first and last frame and state of each row; adds the annotators it finds."""
-    rois = np.asarray(table["roi"].target.data[:], int) if len(table) else np.zeros(0, int)
+    rois = np.asarray(table["roi"].data[:], int) if len(table) else np.zeros(0, int)
     if "annotator" in table.colnames:
         annotators.update(str(name) for name in table["annotator"].data[:])
     states = [str(s) for s in table["state"].data[:]] if "state" in table.colnames else [""] * len(rois)
