@@ -15,6 +15,10 @@ from .recording import Source, Times
 if TYPE_CHECKING:
     import pandas
 
+SHOWN_SKIPPED = 5
+SHOWN_NOTES = 8
+"""A summary shows so many skipped ROIs and notes, and counts the others."""
+
 
 @dataclass(frozen=True)
 class ClassifierInfo:
@@ -61,6 +65,8 @@ class ActivityResult:
         What a user should know.
     output : Path or None
         The file that was written.
+    seconds : float
+        How long the prediction took, without reading the source and writing; NaN where it is not known.
     """
 
     probabilities: NDArray[np.float32]
@@ -91,33 +97,36 @@ class ActivityResult:
 
     @property
     def transients(self) -> pandas.DataFrame:
-        """Periods above threshold, one row each: roi_row, roi_id, first_frame, last_frame (inclusive), timestamp and
-        duration (seconds), peak_probability, mean_probability; in the order of roi_row and first_frame."""
+        """Unbroken runs of active frames, one row each, in the order of the columns and of their frames.
+
+        Columns: roi_row, roi_id, first_frame, last_frame (inclusive), timestamp (seconds, of the first
+        frame), duration (seconds, from the first frame to the end of the last one, which lasts one usual
+        frame interval), peak_probability, mean_probability.
+        """
         import pandas as pd
 
-        padded = np.zeros((self.n_frames + 2, self.probabilities.shape[1]), np.int8)
-        padded[1:-1] = self.active
-        change = np.diff(padded, axis=0).T
+        bordered = np.zeros((self.n_frames + 2, self.probabilities.shape[1]), np.int8)
+        bordered[1:-1] = self.active
+        change = np.diff(bordered, axis=0).T
         column, first = np.nonzero(change == 1)
-        _, end = np.nonzero(change == -1)
+        last = np.nonzero(change == -1)[1] - 1
         seconds = self.times.seconds()
-        frame = self.times.frame_interval
-        periods = [self.probabilities[a:b, c] for a, b, c in zip(first, end, column, strict=True)]
+        runs = [self.probabilities[a : b + 1, c] for a, b, c in zip(first, last, column, strict=True)]
         return pd.DataFrame(
             {
                 "roi_row": self.roi_rows[column],
                 "roi_id": self.roi_ids[column],
                 "first_frame": first,
-                "last_frame": end - 1,
+                "last_frame": last,
                 "timestamp": seconds[first],
-                "duration": seconds[end - 1] - seconds[first] + frame,
-                "peak_probability": np.array([p.max() for p in periods], np.float32),
-                "mean_probability": np.array([p.mean() for p in periods], np.float32),
+                "duration": seconds[last] - seconds[first] + self.times.frame_interval,
+                "peak_probability": np.array([run.max() for run in runs], np.float32),
+                "mean_probability": np.array([run.mean() for run in runs], np.float32),
             }
         )
 
     def to_dataframe(self) -> pandas.DataFrame:
-        """Probabilities as a table: index "time" in seconds, one column per ROI id."""
+        """Probabilities as a table: index "time (s)", one column per ROI id."""
         import pandas as pd
 
         return pd.DataFrame(
@@ -130,20 +139,30 @@ class ActivityResult:
         """One screen of text: what was predicted, with what, and what came of it."""
         transients = self.transients
         per_roi = transients.groupby("roi_row").size().reindex(self.roi_rows, fill_value=0)
+        rate = self.times.frame_rate
         minutes = self.n_frames * self.times.frame_interval / 60
+        counts = (
+            f"; per ROI: median {per_roi.median():g}, most {per_roi.max()}, none in {(per_roi == 0).sum()}"
+            if len(per_roi)
+            else ""
+        )
+        share = float(self.active.mean()) if self.active.size else 0.0
         lines = [
             f"{len(self.roi_rows)} ROIs, {self.n_frames} frames"
-            + (f" ({minutes:.1f} min at {self.times.frame_rate:.3g} Hz)" if self.times.frame_rate > 0 else ""),
-            *(f"classifier   {c.name} {c.version} (sha256 {c.sha256[:12]}), on {self.device}" for c in self.classifiers),
+            + (f" ({minutes:.1f} min at {rate:.3g} Hz)" if rate > 0 else ""),
+            *(f"classifier   {c.name} {c.version} (sha256 {c.sha256[:12]})" for c in self.classifiers),
+            f"device       {self.device or 'unknown'}",
             f"threshold    {self.threshold:g}: {self.definition}",
-            f"active       {100 * float(self.active.mean()) if self.active.size else 0:.2f} % of frames",
-            f"transients   {len(transients)}; per ROI: median {per_roi.median() if len(per_roi) else 0:g}, "
-            f"most {per_roi.max() if len(per_roi) else 0:g}, none in {int((per_roi == 0).sum())} ROIs",
+            f"active       {share:.2%} of all frames of all ROIs",
+            f"transients   {len(transients)}{counts}",
         ]
         if self.skipped:
-            shown = "; ".join(f"row {row}: {why}" for row, why in list(self.skipped.items())[:5])
-            lines.append(f"skipped      {len(self.skipped)} ROIs ({shown}{'; ...' if len(self.skipped) > 5 else ''})")
-        lines += [f"note         {note}" for note in self.notes]
+            reasons = [f"row {row}: {why}" for row, why in self.skipped.items()]
+            shown = "; ".join(reasons[:SHOWN_SKIPPED]) + ("; ..." if len(reasons) > SHOWN_SKIPPED else "")
+            lines.append(f"left out     {len(reasons)} ROIs ({shown})")
+        lines += [f"note         {note}" for note in self.notes[:SHOWN_NOTES]]
+        if len(self.notes) > SHOWN_NOTES:
+            lines.append(f"             and {len(self.notes) - SHOWN_NOTES} more")
         if self.output is not None:
             lines.append(f"written to   {self.output}")
         if np.isfinite(self.seconds):
