@@ -1,4 +1,4 @@
-"""How the masks' axes lie against the movie's: decided by evidence, because files differ and the schema is not kept."""
+"""How the masks' axes lie against the movie's: decided by evidence, because not all files keep the schema."""
 
 from __future__ import annotations
 
@@ -22,10 +22,11 @@ OVERSIZED_PART = 0.25
 """An ROI of more than this part of the field is no cell: it is skipped."""
 
 OUTSIDE_PART = 0.5
-"""An ROI is skipped when more than this part of its pixels lies outside of the frame; otherwise the rest is used."""
+"""An ROI with more than this part of its pixels outside of the frame is skipped, else used without those."""
 
 FEW_ROIS = 0.05
-"""Where no more than this part of the ROIs breaks a bound, damaged masks could be the cause: stored traces are asked too."""
+"""Where no more than this part of the ROIs (or one) leaves the frame, damaged masks could be the cause as
+well as exchanged axes: stored traces are asked too."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,13 @@ class Decision:
 
 
 def check_option(option: str) -> None:
-    """Raise ConfigError where `option` is no way to choose axes."""
+    """Check a way to choose axes.
+
+    Raises
+    ------
+    ConfigError
+        If it is not known.
+    """
     if option not in ("auto", "matching", "exchanged"):
         what = f"axes='{option}' is not known"
         raise ConfigError(what, fix="Use auto, matching or exchanged")
@@ -46,14 +53,16 @@ def check_option(option: str) -> None:
 def decide_axes(
     pixels: MaskPixels, movie: Movie, stored: Sequence[StoredTraces] = (), option: AxesOption = "auto"
 ) -> Decision:
-    """Decide how masks lie on the movie: what the user says, shapes and bounds, stored traces, else the schema.
+    """Decide how masks lie on the movie.
+
+    In this order: what the user says; shapes and bounds; stored traces of the same ROIs; NWB's schema.
 
     Parameters
     ----------
     pixels : MaskPixels
         The masks in their own axes.
     movie : Movie
-        The movie.
+        The movie; a sample of its frames is read where stored traces have to decide.
     stored : sequence of StoredTraces
         Traces of the same ROIs that the file holds.
     option : {"auto", "matching", "exchanged"}
@@ -62,34 +71,33 @@ def decide_axes(
     Raises
     ------
     ReadingError
-        If `image_mask` has neither the movie's shape nor its exchange.
+        If `image_mask` has neither the movie's shape nor its exchange, or not the one that the user asks for.
     ConfigError
-        If `option` is unknown.
+        If `option` is not known.
     """
     check_option(option)
     frame = movie.shape[1:]
     fits = _image_orders(pixels, frame)
     if option != "auto":
         if option not in fits:
-            what = (
-                f"axes='{option}' was asked for, but image_mask has shape {pixels.image_shape} and the movie's frames "
-                f"{frame}: only '{fits[0]}' fits"
-            )
+            shapes = f"image_mask has shape {pixels.image_shape} and the movie's frames {frame}"
+            what = f"axes='{option}' was asked for, but {shapes}: only '{fits[0]}' fits"
             raise ReadingError(what, fix=f"Leave axes at auto, or use axes='{fits[0]}'")
         return Decision(Axes(option, "user", f"axes='{option}' was given"))
     if len(fits) == 1:
         detail = f"image_mask has shape {pixels.image_shape}, the movie's frames {frame}"
         return Decision(Axes(fits[0], "bounds", detail))
-    by_bounds, weak = _by_bounds(pixels, frame)
-    if by_bounds is not None and not weak:
+    by_bounds, certain = _by_bounds(pixels, frame)
+    if by_bounds is not None and certain:
         return Decision(by_bounds)
     by_traces, tried = compare_orders(pixels, movie, stored)
-    if by_bounds is not None and (by_traces is None or by_traces.masks == by_bounds.masks):
-        detail = by_bounds.detail if by_traces is None else f"{by_bounds.detail}; {by_traces.detail}"
-        return Decision(replace(by_bounds, detail=detail))
-    if by_traces is not None:
-        return Decision(by_traces)
-    return _by_schema(frame, tried)
+    if by_bounds is None:
+        return Decision(by_traces) if by_traces is not None else _by_schema(frame, tried)
+    if by_traces is None:
+        return Decision(by_bounds)
+    if by_traces.masks == by_bounds.masks:
+        return Decision(replace(by_bounds, detail=f"{by_bounds.detail}; {by_traces.detail}"))
+    return Decision(replace(by_traces, detail=f"{by_traces.detail}; against that, {by_bounds.detail}"))
 
 
 def _image_orders(pixels: MaskPixels, frame: tuple[int, int]) -> tuple[MaskOrder, ...]:
@@ -109,23 +117,21 @@ def _image_orders(pixels: MaskPixels, frame: tuple[int, int]) -> tuple[MaskOrder
 
 
 def _by_bounds(pixels: MaskPixels, frame: tuple[int, int]) -> tuple[Axes | None, bool]:
-    """Decide by ROIs that leave the frame under one order only; whether damaged masks could explain them as well."""
-    outside = {order: _rows_outside(pixels, frame, order) for order in ("matching", "exchanged")}
-    only = {
-        "matching": outside["matching"] - outside["exchanged"],
-        "exchanged": outside["exchanged"] - outside["matching"],
-    }
-    counts = {order: len(rows) for order, rows in only.items()}
-    if counts["matching"] == counts["exchanged"]:
+    """Decide by ROIs that leave the frame under one order only; also, whether that is certain."""
+    leaving = {order: _rows_outside(pixels, frame, order) for order in ("matching", "exchanged")}
+    matching = len(leaving["matching"] - leaving["exchanged"])
+    exchanged = len(leaving["exchanged"] - leaving["matching"])
+    if matching == exchanged:
         return None, False
-    better: MaskOrder = "matching" if counts["matching"] < counts["exchanged"] else "exchanged"
-    worse = "exchanged" if better == "matching" else "matching"
+    fewer, more = sorted((matching, exchanged))
+    better: MaskOrder = "matching" if matching < exchanged else "exchanged"
+    worse: MaskOrder = "exchanged" if better == "matching" else "matching"
     detail = (
-        f"in frames of {frame}, {counts[worse]} of {len(pixels)} ROIs have pixels out of bounds if masks and movie are "
-        f"{worse}, {counts[better]} if they are {better}"
+        f"{more} of {len(pixels)} ROIs leave the frame {frame} if masks and movie are {worse}, "
+        f"{fewer} if they are {better}"
     )
-    weak = counts[worse] <= max(1, FEW_ROIS * len(pixels)) or 2 * counts[better] > counts[worse]
-    return Axes(better, "bounds", detail), weak
+    certain = more > max(1, FEW_ROIS * len(pixels)) and 2 * fewer <= more
+    return Axes(better, "bounds", detail), certain
 
 
 def _rows_outside(pixels: MaskPixels, frame: tuple[int, int], order: str) -> set[int]:
@@ -137,15 +143,11 @@ def _rows_outside(pixels: MaskPixels, frame: tuple[int, int], order: str) -> set
 
 def _by_schema(frame: tuple[int, int], tried: str) -> Decision:
     """Fall back on the schema, and say that nothing else decided."""
-    shape = (
-        f"frames are square, {frame}"
-        if frame[0] == frame[1]
-        else f"all ROIs fit into frames of {frame} either way"
-    )
-    detail = f"{shape}, and {tried}; NWB's schema says that masks and movie have the same order"
+    either = "the frames are square" if frame[0] == frame[1] else "all ROIs fit in either way"
+    detail = f"{either} {frame}, and {tried}; by NWB's schema masks and movie have the same order"
     note = (
-        f"Nothing in the file tells how masks lie on the movie ({shape}, and {tried}): the schema's order was taken. "
-        "Look at the ROIs on the mean image; if they are mirrored on the diagonal, use axes='exchanged' (--axes exchanged)"
+        f"Nothing tells how masks lie on the movie ({either}, and {tried}): the schema's order was taken. "
+        "If the ROIs look mirrored on the diagonal, use axes='exchanged' (--axes exchanged)"
     )
     return Decision(Axes("matching", "schema", detail), (note,))
 
@@ -158,7 +160,7 @@ def ordered(pixels: MaskPixels, order: str) -> tuple[NDArray[np.int64], NDArray[
 def lay_on_movie(
     pixels: MaskPixels, frame: tuple[int, int], order: MaskOrder
 ) -> tuple[Rois, tuple[str, ...]]:
-    """Lay masks on a movie's frame: rows stay rows, what cannot be used is skipped with the reason.
+    """Lay masks on a movie's frame: rows stay rows, those of no use are skipped with the reason.
 
     Parameters
     ----------
@@ -171,8 +173,9 @@ def lay_on_movie(
 
     Returns
     -------
-    Rois
-        One entry per row; pixels outside of the frame are left out, pixels given twice are merged (highest weight).
+    rois : Rois
+        One entry per row. Pixels outside of the frame are left out, pixels given twice count once (with the
+        higher weight).
     notes : tuple of str
         What was left out of ROIs that are kept.
     """
@@ -182,9 +185,9 @@ def lay_on_movie(
     given = np.bincount(row, minlength=len(pixels))
     lost = np.bincount(row[~inside], minlength=len(pixels))
     key = (row[inside] * frame[0] + first[inside]) * frame[1] + second[inside]
-    key, inverse = np.unique(key, return_inverse=True)
+    key, which = np.unique(key, return_inverse=True)
     weights = np.zeros(len(key), np.float32)
-    np.maximum.at(weights, inverse, pixels.weights[inside])
+    np.maximum.at(weights, which, pixels.weights[inside])
     row, pixel = np.divmod(key, frame[0] * frame[1])
     first, second = np.divmod(pixel, frame[1])
     counts = np.bincount(row, minlength=len(pixels))
@@ -194,7 +197,9 @@ def lay_on_movie(
             int(each), f"{lost[each]} of its {given[each]} pixels lie outside of the frame {frame}"
         )
     for each in np.flatnonzero(counts > OVERSIZED_PART * frame[0] * frame[1]):
-        why = f"its {counts[each]} pixels are more than {OVERSIZED_PART:.0%} of the field: no cell"
+        why = (
+            f"its {counts[each]} pixels are more than {OVERSIZED_PART:.0%} of the field, too many for a cell"
+        )
         skipped.setdefault(int(each), why)
     rois = Rois(
         first=first.astype(np.int32),
@@ -208,7 +213,6 @@ def lay_on_movie(
     cut = [int(each) for each in np.flatnonzero(lost) if int(each) not in skipped]
     if not cut:
         return rois, ()
-    shown = ", ".join(f"row {r}: {lost[r]} of {given[r]} pixels" for r in cut[:5]) + (
-        ", ..." if len(cut) > 5 else ""
-    )
-    return rois, (f"{len(cut)} ROIs reach out of the frame; their pixels outside are left out ({shown})",)
+    shown = ", ".join(f"row {r}: {lost[r]} of {given[r]} pixels" for r in cut[:5])
+    more = ", ..." if len(cut) > 5 else ""
+    return rois, (f"ROIs reach out of the frame and are used without those pixels ({shown}{more})",)

@@ -51,8 +51,8 @@ class Times:
         """Time of every frame, shape (n_frames,)."""
         if self.timestamps is not None:
             return self.timestamps[: self.n_frames]
-        seconds: NDArray[np.float64] = self.starting_time + np.arange(self.n_frames) * self.frame_interval
-        return seconds
+        seconds = self.starting_time + np.arange(self.n_frames, dtype=np.float64) * self.frame_interval
+        return np.asarray(seconds, dtype=np.float64)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +16,9 @@ from .errors import ReadingError
 class Rois:
     """The ROIs of one plane segmentation, in the order of its rows.
 
-    Pixels of all ROIs lie one after another; ROI ``r`` owns ``starts[r]:starts[r + 1]``. The first index runs along the
-    movie's first spatial axis as stored, the second along its second: whatever the file calls them, masks and movie agree here.
+    Pixels of all ROIs lie one after another; ROI ``r`` owns ``starts[r]:starts[r + 1]``. The first index runs
+    along the movie's first spatial axis as stored, the second along its second: whatever the file calls them,
+    masks and movie agree here.
 
     Attributes
     ----------
@@ -48,11 +50,11 @@ class Rois:
     @classmethod
     def from_pixels(
         cls,
-        pixels: Iterable[NDArray],
+        pixels: Iterable[NDArray[Any]],
         shape: tuple[int, int],
         *,
-        weights: Iterable[NDArray] | None = None,
-        ids: Sequence[int] | NDArray | None = None,
+        weights: Iterable[NDArray[Any]] | None = None,
+        ids: Sequence[int] | NDArray[Any] | None = None,
         skipped: Mapping[int, str] | None = None,
     ) -> Rois:
         """Make ROIs from one array of shape (n, 2) per ROI: first index, second index.
@@ -70,7 +72,8 @@ class Rois:
         if outside.any():
             position = int(np.flatnonzero(outside)[0])
             row = int(np.searchsorted(starts, position, side="right") - 1)
-            what = f"ROI {row} has a pixel at {tuple(int(v) for v in flat[position])}, outside the frame of {shape}"
+            place = tuple(int(v) for v in flat[position])
+            what = f"ROI {row} has a pixel at {place}, outside of the frame {tuple(shape)}"
             raise ReadingError(what)
         given = None if weights is None else [np.asarray(w, dtype=np.float32).ravel() for w in weights]
         values = np.ones(len(flat), np.float32) if given is None or not given else np.concatenate(given)

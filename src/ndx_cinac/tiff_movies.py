@@ -1,4 +1,4 @@
-"""Movies in TIFF stacks: one or several files, page by page, in any byte order, BigTIFF and ImageJ hyperstacks."""
+"""Movies in TIFF stacks: one or several files, page by page; any byte order, BigTIFF, ImageJ hyperstacks."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ def is_tiff(path: str | Path) -> bool:
 
 
 class TiffMovie(Movie):
-    """One or several TIFF stacks, one after another in time; pages are the frames, rows the first spatial axis.
+    """One or several TIFF stacks, one after another in time.
 
-    Only one file is open at a time, and only the pages asked for are decoded.
+    Pages are the frames; an image's rows run along the movie's first spatial axis. Only one file is open at a
+    time, and only the pages asked for are decoded.
 
     Parameters
     ----------
@@ -37,8 +38,8 @@ class TiffMovie(Movie):
     Raises
     ------
     ReadingError
-        If a file is missing, is no TIFF stack of one plane and one channel, differs in shape or type from the others, or
-        does not begin where the one before it ends.
+        If a file is missing, is no TIFF stack of one plane and one channel, differs in shape or type from the
+        others, or does not begin where the one before it ends.
     MissingExtraError
         If tifffile is not installed.
     """
@@ -53,20 +54,16 @@ class TiffMovie(Movie):
         if starting_frames is not None:
             order.sort(key=lambda i: starting_frames[i])
         self.paths = [Path(paths[i]) for i in order]
-        counts, frame_shapes, dtypes = [], [], []
         try:
-            for index in range(len(self.paths)):
-                stack = self._opened(index)
-                counts.append(stack.n_frames)
-                frame_shapes.append(stack.frame_shape)
-                dtypes.append(stack.dtype)
+            stacks = [self._described(index) for index in range(len(self.paths))]
         finally:
             self.close()
+        counts, frame_shapes, dtypes = zip(*stacks, strict=True)
         for path, frame_shape, dtype in zip(self.paths, frame_shapes, dtypes, strict=True):
             if frame_shape != frame_shapes[0] or dtype != dtypes[0]:
+                here, there = f"{frame_shape} {dtype}", f"{frame_shapes[0]} {dtypes[0]}"
                 what = (
-                    f"The movie's TIFF files differ: frames of {frame_shapes[0]} {dtypes[0]} in {self.paths[0].name}, "
-                    f"of {frame_shape} {dtype} in {path.name}"
+                    f"The movie's TIFF files differ: {here} in {path.name}, {there} in {self.paths[0].name}"
                 )
                 raise ReadingError(what, where=str(path))
         self._starts = np.concatenate([[0], np.cumsum(counts)]).astype(int)
@@ -75,7 +72,7 @@ class TiffMovie(Movie):
         self.shape = (int(self._starts[-1]), *frame_shapes[0])
         self.dtype = native_dtype(dtypes[0], str(self.paths[0]))
 
-    def read(self, start: int, stop: int) -> NDArray:
+    def read(self, start: int, stop: int) -> NDArray[Any]:
         """Frames ``start`` to ``stop`` (exclusive)."""
         start, stop, _ = slice(start, stop).indices(self.n_frames)
         frames = np.empty((max(0, stop - start), *self.shape[1:]), self.dtype)
@@ -85,7 +82,13 @@ class TiffMovie(Movie):
                 if first < last:
                     stack = self._opened(index)
                     offset = self._starts[index]
-                    stack.read_into(frames[first - start : last - start], int(first - offset))
+                    try:
+                        stack.read_into(frames[first - start : last - start], int(first - offset))
+                    except (OSError, ValueError, IndexError, RuntimeError) as error:
+                        what = (
+                            f"Frames {first} to {last - 1} cannot be read from '{self.paths[index]}': {error}"
+                        )
+                        raise ReadingError(what, fix="Check that the file is whole") from error
         return frames
 
     def close(self) -> None:
@@ -93,6 +96,11 @@ class TiffMovie(Movie):
         if self._file is not None:
             self._file.close()
         self._file, self._stack, self._open_index = None, None, None
+
+    def _described(self, index: int) -> tuple[int, tuple[int, int], np.dtype]:
+        """Return number of frames, their shape and their type in one file."""
+        stack = self._opened(index)
+        return stack.n_frames, stack.frame_shape, stack.dtype
 
     def _opened(self, index: int) -> _Stack:
         """Open one file, closing the one before."""
@@ -117,10 +125,9 @@ class TiffMovie(Movie):
             found = int(self._starts[index] - self._starts[index - 1])
             said = starting[index] - starting[index - 1]
             if found != said:
-                what = f"starting_frame says that '{self.paths[index - 1].name}' holds {said} frames, the file holds {found}"
-                raise ReadingError(
-                    what, where=str(self.paths[index - 1]), fix="Correct starting_frame, or the files"
-                )
+                path = self.paths[index - 1]
+                what = f"starting_frame says that '{path.name}' holds {said} frames, the file holds {found}"
+                raise ReadingError(what, where=str(path), fix="Correct starting_frame, or the files")
 
 
 class _Stack:
@@ -131,11 +138,12 @@ class _Stack:
         self._file = file
         series = file.series[0]
         sizes = {axis: size for axis, size in zip(series.axes, series.shape, strict=True) if size > 1}
+        axes = f"axes {series.axes}, shape {series.shape}"
         if "S" in sizes or "C" in sizes:
-            what = f"The TIFF stack has several channels or colours: axes {series.axes}, shape {series.shape}"
+            what = f"The TIFF stack has several channels or colours: {axes}"
             raise ReadingError(what, where=str(path), fix="Give a stack of one channel")
         if len([axis for axis in sizes if axis not in "XY"]) > 1:
-            what = f"The TIFF stack has more than one axis beside the two of space: axes {series.axes}, shape {series.shape}"
+            what = f"The TIFF stack has more than one axis beside the two of space: {axes}"
             raise ReadingError(what, where=str(path), fix="Give a stack of one plane")
         page = file.pages[0]
         self.frame_shape: tuple[int, int] = (int(page.imagelength), int(page.imagewidth))
@@ -143,15 +151,15 @@ class _Stack:
         frame_pixels = self.frame_shape[0] * self.frame_shape[1]
         pages = len(file.pages)
         in_series = int(np.prod(series.shape)) // frame_pixels
-        # ImageJ writes large stacks as one page followed by raw frames; its series then counts more frames than pages.
+        # ImageJ writes large stacks as one page followed by raw frames: more frames than pages.
         self.n_frames = in_series if pages == 1 else pages
         self._offset = series.dataoffset if in_series == self.n_frames else None
         if self._offset is None and self.n_frames != pages:
             what = f"The TIFF file holds {pages} pages and says that it holds {in_series} frames"
             raise ReadingError(what, where=str(path))
-        self._stored = np.dtype(file.byteorder + self.dtype.char)
+        self._stored = self.dtype.newbyteorder(file.byteorder)
 
-    def read_into(self, frames: NDArray, start: int) -> None:
+    def read_into(self, frames: NDArray[Any], start: int) -> None:
         """Fill `frames` with those that begin at index `start` of this file."""
         if self._offset is not None:
             handle = self._file.filehandle

@@ -12,19 +12,21 @@ from .recording import Times
 GAP = 1.5
 """An interval longer than this many median intervals is a gap."""
 
+_COUNTED = "times are counted in frames, as if the rate were 1 Hz"
+
 
 def read_times(series: Any, n_frames: int) -> tuple[Times, tuple[str, ...]]:
-    """Times of a series' frames, and sentences about what is odd in them.
+    """Read the times of a series' frames, and say in sentences what is odd in them.
 
     Parameters
     ----------
     series : TimeSeries
-        The movie's series, or the one that the movie stands for.  None: nothing is known.
+        The movie's series, or the one that the movie stands for; None where there is no series.
     n_frames : int
         Frames of the movie.
     """
     if series is None:
-        note = "The movie has no series in the file: times are counted in frames, as if the rate were 1 Hz"
+        note = f"The movie has no series in the file: {_COUNTED}"
         return Times(n_frames), (note,)
     if series.timestamps is not None and len(series.timestamps):
         return _from_timestamps(np.asarray(series.timestamps[:], dtype=np.float64), n_frames)
@@ -38,16 +40,16 @@ def read_times(series: Any, n_frames: int) -> tuple[Times, tuple[str, ...]]:
     if plane_rate is not None and np.isfinite(plane_rate) and plane_rate > 0:
         note = f"The movie has {said}: the imaging plane's rate of {plane_rate:g} Hz was taken"
         return Times(n_frames, float(plane_rate), starting_time), (note,)
-    note = f"The movie has {said}: times are counted in frames, as if the rate were 1 Hz"
+    note = f"The movie has {said}: {_COUNTED}"
     return Times(n_frames, None, starting_time), (note,)
 
 
 def _from_timestamps(stamps: NDArray[np.float64], n_frames: int) -> tuple[Times, tuple[str, ...]]:
-    """Times from timestamps, brought to one per frame."""
+    """Bring timestamps to one per frame."""
     notes = []
     bad = ~np.isfinite(stamps)
     if bad.all():
-        note = "None of the movie's timestamps is a number: times are counted in frames, as if the rate were 1 Hz"
+        note = f"None of the movie's timestamps is a number: {_COUNTED}"
         return Times(n_frames), (note,)
     if bad.any():
         index = np.arange(len(stamps))
@@ -73,7 +75,7 @@ def _from_timestamps(stamps: NDArray[np.float64], n_frames: int) -> tuple[Times,
     if len(gaps):
         longest = float(intervals[gaps].max())
         notes.append(
-            f"The movie's timestamps have {len(gaps)} gaps, the longest {longest:.3g} s (first after frame {gaps[0]}); "
-            "the frames on both sides are treated as neighbours"
+            f"The movie's timestamps have {len(gaps)} gaps, the first after frame {gaps[0]}, the longest of "
+            f"{longest:.3g} s; frames on both sides of a gap are treated as neighbours"
         )
     return Times(n_frames, timestamps=stamps), tuple(notes)
