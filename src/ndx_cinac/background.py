@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 WIDTH = 0.6
 """Standard deviation of a bump, in grid spacings."""
+NEGLIGIBLE = 1e-9
+"""Tails below this are cut: numbers too small for single precision make products many times slower."""
 MOST_BUMPS = 2000
 """The grid is made coarser on fields that would need more bumps."""
 
@@ -44,8 +46,10 @@ class BackgroundGrid:
         """Sum frames of shape (n, n_pixels) under each bump: shape (n_bumps, n)."""
         n, first = len(deviations), self.along_first.shape[1]
         rows = deviations.reshape(n * first, -1) @ self.along_second.T.astype(np.float32)
-        sums = self.along_first.astype(np.float32) @ rows.reshape(n, first, -1)
-        return np.asarray(sums.reshape(n, -1).T)
+        # One product for all frames: a small one per frame would spend its time on handing out threads.
+        rows = rows.reshape(n, first, -1).transpose(1, 0, 2).reshape(first, -1)
+        sums = self.along_first.astype(np.float32) @ rows
+        return np.asarray(sums.reshape(len(self.along_first), n, -1).transpose(0, 2, 1).reshape(len(self), n))
 
     def basis_sums(self, basis: NDArray[np.float32]) -> NDArray[np.float64]:
         """Sum images of shape (n_pixels, n_terms) under each bump: shape (n_bumps, n_terms)."""
@@ -90,4 +94,5 @@ def _curves(length: int, spacing: float) -> NDArray[np.float64]:
     centres = np.linspace(0, length - 1, count)
     distance = (np.arange(length) - centres[:, None]) / (WIDTH * spacing)
     curves = np.exp(-0.5 * distance**2)
+    curves[curves < NEGLIGIBLE] = 0.0
     return np.asarray(curves / curves.sum(axis=0))
