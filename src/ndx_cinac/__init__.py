@@ -1,7 +1,7 @@
 """NWB extension and predictor for cell activity and cell types from calcium-imaging movies.
 
-Importing this makes pynwb know the types of the namespace ndx-cinac. What predicts, reads and writes is imported when
-it is first used: TensorFlow and other heavy packages are not needed to open a file.
+Importing this makes pynwb know the types of the namespace ndx-cinac. What predicts, reads and writes is
+imported when it is first used: TensorFlow and other heavy packages are not needed to open a file.
 """
 
 from __future__ import annotations

@@ -332,7 +332,8 @@ def main(folder: Path) -> None:
         author=["The ndx-cinac developers"],
         contact=["ndx-cinac@users.noreply.github.com"],
     )
-    # The whole of core, not single types of it: pynwb validates files against every namespace that they cache.
+    # The whole of core, not single types of it: pynwb validates files against every namespace that they
+    # cache.
     builder.include_namespace("core")
     types = [
         classifier_table(),

@@ -11,7 +11,7 @@ from .annotations import (
 )
 from .cell_types import CellTypeMeaning, CellTypePredictionColumns, CellTypePredictions
 from .classifiers import ClassifierTable
-from .constructors import TableArguments
+from .constructors import TableArguments, TableNaming
 from .provenance import PredictionProvenance, ProvenanceArguments
 from .transients import PredictedTransients, TransientColumns
 
@@ -32,5 +32,6 @@ __all__ = [
     "SegmentColumns",
     "SeriesArguments",
     "TableArguments",
+    "TableNaming",
     "TransientColumns",
 ]

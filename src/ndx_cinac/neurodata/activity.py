@@ -40,7 +40,7 @@ class SeriesArguments(TypedDict, total=False):
 
 @register_class("ActivityPredictions", NAMESPACE)
 class ActivityPredictions(RoiResponseSeries):  # type: ignore[misc]
-    """Probability that each ROI is active, frame by frame; tools that do not know it show a RoiResponseSeries.
+    """Probability that each ROI is active, frame by frame: a RoiResponseSeries to tools that do not know it.
 
     Attributes
     ----------
@@ -77,8 +77,8 @@ class ActivityPredictions(RoiResponseSeries):  # type: ignore[misc]
         Raises
         ------
         InvalidTypeError
-            If probabilities, threshold, ROIs, classifiers, times or movie contradict each other. Data in a file or
-            an iterator is not read for that: of these, shapes are checked as far as they are known.
+            If probabilities, threshold, ROIs, classifiers, times or movie contradict each other. Data in a
+            file or an iterator is not read for that: its shape is checked as far as it is known.
         """
         if not self._in_construct_mode:
             name = series.get("name", "ActivityPredictions")

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Any, NotRequired, Self, TypedDict, Unpack
 
-from numpy.typing import ArrayLike
 from hdmf.common import DynamicTable
+from numpy.typing import ArrayLike
 from pynwb import register_class
 from pynwb.epoch import TimeIntervals
 from pynwb.event import EventsTable
 
 from . import checks
-from .constructors import TableArguments, columns_of
+from .constructors import TableArguments, TableNaming, columns_of, typed
 from .namespace import NAMESPACE
-from .tables import CheckedTable, Columns, table_constructor
+from .tables import CheckedTable, Columns
 
 STATES = ("active", "doubtful")
 """What a period of an ActivityAnnotations can be."""
@@ -71,7 +71,12 @@ class ActivityAnnotations(CheckedTable, EventsTable):  # type: ignore[misc]
     """Periods in which ROIs are known to be active, or in which that is doubtful; see `AnnotationColumns`."""
 
     __columns__ = columns_of("ActivityAnnotations")
-    __init__ = table_constructor("ActivityAnnotations", EventsTable)
+
+    @typed("ActivityAnnotations", EventsTable)
+    def __init__(self, **table: Unpack[TableArguments]) -> None:
+        """Make a table, empty or of `columns`; `from_arrays` is easier."""
+        super().__init__(**table)
+        self.check_new()
 
     def check_values(self, columns: Columns) -> None:
         """Check ROIs, states, frames and durations.
@@ -92,7 +97,7 @@ class ActivityAnnotations(CheckedTable, EventsTable):  # type: ignore[misc]
         self.add_row(**row)
 
     @classmethod
-    def from_arrays(cls, *, rois: Any, columns: AnnotationColumns, **table: Unpack[TableArguments]) -> Self:
+    def from_arrays(cls, *, rois: Any, columns: AnnotationColumns, **table: Unpack[TableNaming]) -> Self:
         """Make a table of whole columns; `rois` is the PlaneSegmentation that column `roi` points to."""
         return cls._from_columns(columns, {"roi": rois}, table)
 
@@ -102,7 +107,12 @@ class AnnotatedSegments(CheckedTable, TimeIntervals):  # type: ignore[misc]
     """Stretches of time in which ROIs were examined for activity; see `SegmentColumns`."""
 
     __columns__ = columns_of("AnnotatedSegments")
-    __init__ = table_constructor("AnnotatedSegments", TimeIntervals)
+
+    @typed("AnnotatedSegments", TimeIntervals)
+    def __init__(self, **table: Unpack[TableArguments]) -> None:
+        """Make a table, empty or of `columns`; `from_arrays` is easier."""
+        super().__init__(**table)
+        self.check_new()
 
     def check_values(self, columns: Columns) -> None:
         """Check ROIs, times and frames.
@@ -123,7 +133,7 @@ class AnnotatedSegments(CheckedTable, TimeIntervals):  # type: ignore[misc]
         super().add_interval(**row)
 
     @classmethod
-    def from_arrays(cls, *, rois: Any, columns: SegmentColumns, **table: Unpack[TableArguments]) -> Self:
+    def from_arrays(cls, *, rois: Any, columns: SegmentColumns, **table: Unpack[TableNaming]) -> Self:
         """Make a table of whole columns; `rois` is the PlaneSegmentation that column `roi` points to."""
         return cls._from_columns(columns, {"roi": rois}, table)
 
@@ -133,9 +143,14 @@ class CellTypeAnnotations(CheckedTable, DynamicTable):  # type: ignore[misc]
     """Known cell types of ROIs, one judgement in each row; see `CellTypeColumns`."""
 
     __columns__ = columns_of("CellTypeAnnotations")
-    __init__ = table_constructor("CellTypeAnnotations", DynamicTable)
+
+    @typed("CellTypeAnnotations", DynamicTable)
+    def __init__(self, **table: Unpack[TableArguments]) -> None:
+        """Make a table, empty or of `columns`; `from_arrays` is easier."""
+        super().__init__(**table)
+        self.check_new()
 
     @classmethod
-    def from_arrays(cls, *, rois: Any, columns: CellTypeColumns, **table: Unpack[TableArguments]) -> Self:
+    def from_arrays(cls, *, rois: Any, columns: CellTypeColumns, **table: Unpack[TableNaming]) -> Self:
         """Make a table of whole columns; `rois` is the PlaneSegmentation that column `roi` points to."""
         return cls._from_columns(columns, {"roi": rois}, table)

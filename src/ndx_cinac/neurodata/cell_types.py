@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack, cast
 
 import numpy as np
 from hdmf.common import DynamicTable, MeaningsTable
@@ -13,7 +13,7 @@ from pynwb import register_class
 
 from ..errors import InvalidTypeError
 from . import checks
-from .constructors import TableArguments, columns_of, typed
+from .constructors import TableArguments, TableNaming, columns_of, typed
 from .namespace import NAMESPACE
 from .tables import CheckedTable, Columns
 
@@ -72,11 +72,10 @@ class CellTypePredictions(CheckedTable, DynamicTable):  # type: ignore[misc]
         """
         super().__init__(**table)
         self.cell_types = cell_types
-        if not self._in_construct_mode:
-            if len(set(cell_types)) != len(cell_types):
-                what = f"'cell_types' names a type twice: {', '.join(cell_types)}"
-                raise InvalidTypeError(what, where=f"table '{self.name}'")
-            self.check()
+        if not self._in_construct_mode and len(set(cell_types)) != len(cell_types):
+            what = f"'cell_types' names a type twice: {', '.join(cell_types)}"
+            raise InvalidTypeError(what, where=f"table '{self.name}'")
+        self.check_new()
 
     def check_values(self, columns: Columns) -> None:
         """Check ROIs, types, probabilities, confidence and classifiers.
@@ -84,8 +83,8 @@ class CellTypePredictions(CheckedTable, DynamicTable):  # type: ignore[misc]
         Raises
         ------
         InvalidTypeError
-            If an ROI or a classifier is not in its table, a classifier does not predict cell types, a type is not one
-            of `cell_types`, or a probability or confidence is not within 0 to 1.
+            If an ROI or a classifier is not in its table, a classifier does not predict cell types, a type
+            is not one of `cell_types`, or a probability or confidence is not within 0 to 1.
         """
         super().check_values(columns)
         where = f"table '{self.name}'"
@@ -112,7 +111,7 @@ class CellTypePredictions(CheckedTable, DynamicTable):  # type: ignore[misc]
         cell_types: Sequence[str],
         columns: CellTypePredictionColumns,
         meanings: Mapping[str, CellTypeMeaning] | None = None,
-        **table: Unpack[TableArguments],
+        **table: Unpack[TableNaming],
     ) -> Self:
         """Make a table of whole columns.
 
@@ -127,7 +126,7 @@ class CellTypePredictions(CheckedTable, DynamicTable):  # type: ignore[misc]
         meanings : mapping of str to CellTypeMeaning
             What each type means; types without one mean their name.
         **table
-            See `TableArguments`.
+            See `TableNaming`.
         """
         targets = {"roi": rois, "classifier": classifiers}
         made = cls._from_columns(columns, targets, table, cell_types=list(cell_types))
@@ -159,11 +158,11 @@ class CellTypePredictions(CheckedTable, DynamicTable):  # type: ignore[misc]
         """Predictions as a table joined with the ROIs' own columns, masks left out.
 
         Columns: `roi` (row), `roi_id`, `cell_type`, `confidence`, "probability NAME" for each type,
-        `classifier` (its name), then those of the ROI table. With options of `DynamicTable.to_dataframe` (`exclude`,
-        `index`) the plain table is returned instead.
+        `classifier` (its name), then those of the ROI table. With options of `DynamicTable.to_dataframe`
+        (`exclude`, `index`) the plain table is returned instead.
         """
         if options:
-            return super().to_dataframe(**options)
+            return cast("pandas.DataFrame", super().to_dataframe(**options))
         import pandas as pd
 
         rows, regions = np.asarray(self["roi"].data[:]), self["roi"].table

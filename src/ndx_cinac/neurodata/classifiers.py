@@ -11,9 +11,9 @@ from pynwb import register_class
 
 from ..errors import InvalidTypeError
 from . import checks
-from .constructors import TableArguments, columns_of
+from .constructors import TableArguments, TableNaming, columns_of, typed
 from .namespace import NAMESPACE
-from .tables import CheckedTable, Columns, table_constructor
+from .tables import CheckedTable, Columns
 
 TASKS = ("activity", "cell_type")
 _SHA256 = re.compile("[0-9a-f]{64}")
@@ -28,7 +28,12 @@ class ClassifierTable(CheckedTable, DynamicTable):  # type: ignore[misc]
     """
 
     __columns__ = columns_of("ClassifierTable")
-    __init__ = table_constructor("ClassifierTable", DynamicTable)
+
+    @typed("ClassifierTable", DynamicTable)
+    def __init__(self, **table: Unpack[TableArguments]) -> None:
+        """Make a table, empty or of `columns`; `from_arrays` is easier."""
+        super().__init__(**table)
+        self.check_new()
 
     def check_values(self, columns: Columns) -> None:
         """Check tasks, hashes and model cards.
@@ -50,7 +55,7 @@ class ClassifierTable(CheckedTable, DynamicTable):  # type: ignore[misc]
     def add_classifier(
         self, *, name: str, task: str, version: str, sha256: str, description: str, model_card: str = "{}"
     ) -> int:
-        """Add a classifier and return its row; one that is there already, by name and `sha256`, is not added again.
+        """Add a classifier and return its row; one that is there, by name and `sha256`, is not added again.
 
         Parameters
         ----------
@@ -90,7 +95,7 @@ class ClassifierTable(CheckedTable, DynamicTable):  # type: ignore[misc]
         sha256: Sequence[str],
         descriptions: Sequence[str],
         model_cards: Sequence[str] | None = None,
-        **table: Unpack[TableArguments],
+        **table: Unpack[TableNaming],
     ) -> Self:
         """Make a table of whole columns, one entry for each classifier; see `add_classifier`."""
         columns = {

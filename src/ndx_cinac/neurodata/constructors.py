@@ -15,13 +15,18 @@ from .namespace import NAMESPACE
 Parameters = ParamSpec("Parameters")
 
 
-class TableArguments(TypedDict, total=False):
-    """What every table of the extension can be given; with `columns`, they are checked at once."""
+class TableNaming(TypedDict, total=False):
+    """What a table is called; both have defaults."""
 
     name: str
     """Name of the table in the file."""
     description: str
     """What the table holds."""
+
+
+class TableArguments(TableNaming, total=False):
+    """What every table of the extension can be given; with `columns`, they are checked at once."""
+
     id: Any
     """Identifiers of the rows; by default their numbers."""
     columns: list[VectorData]
@@ -40,7 +45,7 @@ def spec_of(type_name: str) -> Any:
 
 
 def columns_of(type_name: str) -> tuple[dict[str, Any], ...]:
-    """Return the columns that the YAML adds to a table's parent, as ``__columns__`` of its class wants them."""
+    """Return the columns that the YAML adds to a table's parent, as ``__columns__`` of its class."""
     types = get_type_map(copy=False)
     spec = spec_of(type_name)
     columns = []
@@ -48,7 +53,12 @@ def columns_of(type_name: str) -> tuple[dict[str, Any], ...]:
         if dataset.name is None or (spec.is_inherited_spec(dataset) and not spec.is_overridden_spec(dataset)):
             continue
         kind = types.get_dt_container_cls(dataset.data_type_inc, "core")
-        column = {"name": dataset.name, "description": dataset.doc, "required": dataset.required, "class": kind}
+        column = {
+            "name": dataset.name,
+            "description": dataset.doc,
+            "required": dataset.required,
+            "class": kind,
+        }
         columns.append({**column, "table": True} if issubclass(kind, DynamicTableRegion) else column)
     return tuple(columns)
 
@@ -58,8 +68,9 @@ def typed(
 ) -> Callable[[Callable[Parameters, None]], Callable[Parameters, None]]:
     """Give a constructor the argument list that hdmf needs to make its class from a file.
 
-    hdmf learns what to pass from a `docval` list: here the parent's and the type's own attributes, with words, name
-    and need from the YAML. The signature that people and type checkers see is the constructor's own.
+    hdmf learns what to pass from a `docval` list: here the parent's and the type's own attributes, with
+    words, name and need from the YAML. The signature that people and type checkers see is the constructor's
+    own.
 
     Parameters
     ----------

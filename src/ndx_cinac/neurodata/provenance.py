@@ -15,7 +15,6 @@ from .constructors import typed
 from .namespace import NAMESPACE
 
 
-
 class ProvenanceArguments(TypedDict):
     """What a PredictionProvenance holds; texts about the source may be empty where it is not known."""
 
@@ -50,7 +49,9 @@ class ProvenanceArguments(TypedDict):
 
 
 _OWN: dict[str, type] = {
-    name: datetime if name == "created" else str for name in ProvenanceArguments.__annotations__ if name != "name"
+    name: datetime if name == "created" else str
+    for name in ProvenanceArguments.__annotations__
+    if name != "name"
 }
 
 

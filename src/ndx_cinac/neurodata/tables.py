@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, Self, Unpack
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import numpy as np
 from hdmf.common import DynamicTableRegion, VectorData
 from numpy.typing import NDArray
 
 from . import checks
-from .constructors import TableArguments, typed
+from .constructors import TableNaming
 
 Columns = Mapping[str, Any]
 
@@ -18,11 +18,11 @@ Columns = Mapping[str, Any]
 class CheckedTable:
     """Checks rows before they enter a DynamicTable; a mixin that stands before the class made by hdmf.
 
-    Reading a file makes objects without checks, so that a file with faults still opens; the NWB Inspector checks of
-    `ndx_cinac.inspector` find those.
+    Reading a file makes objects without checks, so that a file with faults still opens; the NWB Inspector
+    checks of `ndx_cinac.inspector` find those.
     """
 
-    if False:  # for type checkers only: what comes from DynamicTable
+    if TYPE_CHECKING:  # from DynamicTable
         name: str
         colnames: tuple[str, ...]
 
@@ -48,6 +48,11 @@ class CheckedTable:
         table: Any = self
         self.check_values({name: table[name].data for name in table.colnames})
 
+    def check_new(self) -> None:
+        """Check the table unless it is being read from a file: one with faults must still open."""
+        if not cast(Any, self)._in_construct_mode:
+            self.check()
+
     def add_row(self, data: Mapping[str, Any] | None = None, **values: Any) -> None:
         """Add a row after checking its values, given by column name."""
         row = {**(data or {}), **values}
@@ -61,14 +66,14 @@ class CheckedTable:
 
     @classmethod
     def _from_columns(
-        cls, columns: Columns, targets: Mapping[str, Any], table: TableArguments, **attributes: Any
+        cls, columns: Columns, targets: Mapping[str, Any], table: TableNaming, **attributes: Any
     ) -> Self:
         """Make a table of whole columns; those that are None are left out."""
         # By name: a column that a type makes obligatory is listed after its parent's optional one.
         specs = {spec["name"]: spec for spec in cls.__columns__}  # type: ignore[attr-defined]
         given = {name: columns.get(name) for name in specs}
         made = [_column(specs[n], v, targets.get(n)) for n, v in given.items() if v is not None]
-        return cls(columns=made, **attributes, **table)
+        return cast(Self, cast(Any, cls)(columns=made, **attributes, **table))
 
 
 def _column(spec: Mapping[str, Any], values: Any, target: Any) -> VectorData:
@@ -80,16 +85,3 @@ def _column(spec: Mapping[str, Any], values: Any, target: Any) -> VectorData:
     if np.asarray(values).dtype.kind in "UO":
         data = [str(value) for value in values]  # hdmf writes text from lists
     return kind(name=spec["name"], description=spec["description"], data=data)
-
-
-def table_constructor(type_name: str, parent: type) -> Callable[..., None]:
-    """Make the constructor of a checked table without attributes of its own."""
-
-    @typed(type_name, parent)
-    def construct(self: Any, **table: Unpack[TableArguments]) -> None:
-        """Make a table, empty or of `columns`: see `TableArguments`; `from_arrays` is easier."""
-        parent.__init__(self, **table)  # type: ignore[misc]
-        if not self._in_construct_mode:
-            self.check()
-
-    return construct

@@ -9,13 +9,12 @@ from pynwb import register_class
 from pynwb.event import EventsTable
 
 from . import checks
-from .constructors import TableArguments, columns_of
+from .constructors import TableArguments, TableNaming, columns_of, typed
 from .namespace import NAMESPACE
-from .tables import CheckedTable, Columns, table_constructor
+from .tables import CheckedTable, Columns
 
 if TYPE_CHECKING:
     import pandas
-
 
 
 class TransientColumns(TypedDict):
@@ -45,7 +44,12 @@ class PredictedTransients(CheckedTable, EventsTable):  # type: ignore[misc]
     """
 
     __columns__ = columns_of("PredictedTransients")
-    __init__ = table_constructor("PredictedTransients", EventsTable)
+
+    @typed("PredictedTransients", EventsTable)
+    def __init__(self, **table: Unpack[TableArguments]) -> None:
+        """Make a table, empty or of `columns`; `from_arrays` is easier."""
+        super().__init__(**table)
+        self.check_new()
 
     def check_values(self, columns: Columns) -> None:
         """Check ROIs, frames, durations and probabilities.
@@ -53,7 +57,8 @@ class PredictedTransients(CheckedTable, EventsTable):  # type: ignore[misc]
         Raises
         ------
         InvalidTypeError
-            If an ROI is not in the table, a period ends before it begins, or a probability is not within 0 to 1.
+            If an ROI is not in the table, a period ends before it begins, or a probability is not within
+            0 to 1.
         """
         super().check_values(columns)
         where = f"table '{self.name}'"
@@ -68,7 +73,7 @@ class PredictedTransients(CheckedTable, EventsTable):  # type: ignore[misc]
 
     @classmethod
     def from_arrays(
-        cls, *, rois: Any, columns: TransientColumns | pandas.DataFrame, **table: Unpack[TableArguments]
+        cls, *, rois: Any, columns: TransientColumns | pandas.DataFrame, **table: Unpack[TableNaming]
     ) -> Self:
         """Make a table of whole columns.
 
@@ -79,6 +84,6 @@ class PredictedTransients(CheckedTable, EventsTable):  # type: ignore[misc]
         columns : mapping or DataFrame
             As `TransientColumns` says; further columns of a DataFrame are left out.
         **table
-            See `TableArguments`.
+            See `TableNaming`.
         """
         return cls._from_columns(columns, {"roi": rois}, table)  # type: ignore[arg-type]
