@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
+import tempfile
 import time
 from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -16,9 +21,13 @@ def demo(options: Namespace) -> None:
     """Simulate, predict, score and draw in one folder."""
     from .demo import run_demo
 
-    _say(
-        options,
-        run_demo(Path(options.folder), seed=options.seed, overwrite=options.overwrite, say=_teller(options)),
+    _load_networks(options)
+    run_demo(
+        options.folder,
+        seed=options.seed,
+        overwrite=options.overwrite,
+        say=lambda text: _say(options, text),
+        progress=_progress(options),
     )
 
 
@@ -26,13 +35,15 @@ def simulate(options: Namespace) -> None:
     """Make an NWB file with a simulated recording and its truth."""
     import numpy as np
 
-    from .simulation import load_config, simulate_field, write_nwb
+    from .output import written_whole
+    from .simulation import load_config, simulate_field
+    from .simulation.nwb import write_nwb
 
-    path = Path(options.output).expanduser()
-    check_output(OutputOptions(path=path, overwrite=options.overwrite), None)
+    path = check_output(OutputOptions(path=options.output, overwrite=options.overwrite), None)
     config = load_config(options.config or options.preset)
     field = simulate_field(config, np.random.default_rng(options.seed))
-    write_nwb(field, path)
+    with written_whole(path) as partial:
+        write_nwb(field, partial)
     frames, rois = field.active.shape
     _say(options, f"simulated {frames} frames of {rois} ROIs (seed {options.seed}): {path}")
 
@@ -41,8 +52,9 @@ def inspect(options: Namespace) -> None:
     """Show what a file holds and how it would be predicted."""
     from .inspection import inspect_file
 
-    inspection = inspect_file(options.file, options=_reading(options), classifier=options.classifier)
-    print(json.dumps(inspection.to_dict(), indent=2) if options.json else inspection.to_text())
+    asked = (options.movie, options.segmentation, options.axes, options.classifier)
+    report = inspect_file(options.file, *asked)
+    print(json.dumps(report.to_dict(), indent=2) if options.json else report.to_text())
 
 
 def predict(options: Namespace) -> None:
@@ -51,12 +63,12 @@ def predict(options: Namespace) -> None:
     output = OutputOptions(options.output, options.mode, options.name, options.overwrite)
     check_output(output, Path(options.file))  # before TensorFlow is loaded, which takes seconds
     from .classifiers import load_classifier
-    from .networks import device_description
     from .prediction import PredictionOptions, predict_activity
 
     classifier = load_classifier(options.classifier)
     card = classifier.card
-    _say(options, f"{card.name} {card.version} (sha256 {card.sha256[:12]}), on {device_description()}")
+    device = _load_networks(options)
+    _say(options, f"{card.name} {card.version} (sha256 {card.sha256[:12]}), on {device}")
     given = {"threshold": options.threshold, "batch_size": options.batch_size}
     result = predict_activity(
         options.file,
@@ -64,7 +76,7 @@ def predict(options: Namespace) -> None:
         output,
         reading=_reading(options),
         options=PredictionOptions(**{name: value for name, value in given.items() if value is not None}),
-        progress=None if options.quiet else _progress(),
+        progress=_progress(options),
     )
     seconds = time.perf_counter() - started
     if options.json:
@@ -84,24 +96,26 @@ def plot(options: Namespace) -> None:
     """Draw figures from a file with predictions."""
     from .plotting import plot_file
 
-    paths = plot_file(
-        Path(options.file), options.output_dir, rois=options.rois, name=options.name, kind=options.format
-    )
-    for path in paths:
+    for path in plot_file(
+        options.file,
+        options.output_dir,
+        rois=options.rois,
+        name=options.name,
+        kind=options.format,
+        progress=_progress(options),
+    ):
         _say(options, str(path))
 
 
 def train(options: Namespace) -> None:
     """Train a classifier on simulated movies."""
-    from .progress import silent
     from .training import train_activity
     from .training_config import TrainingConfig
 
     config = TrainingConfig() if options.config is None else TrainingConfig.from_yaml(options.config)
     if options.seed is not None:
         config = replace(config, seed=options.seed)
-    progress = silent if options.quiet else _progress()
-    card = train_activity(config, options.output, progress, overwrite=options.overwrite)
+    card = train_activity(config, options.output, _progress(options), overwrite=options.overwrite)
     _say(options, card.describe())
 
 
@@ -146,22 +160,46 @@ def _reading(options: Namespace) -> Any:
     return ReadingOptions(options.movie, options.segmentation, options.axes, selection)
 
 
-def _progress() -> Any:
-    """Return bars on a terminal; they draw nothing elsewhere."""
-    from .progress import ProgressBars
+def _progress(options: Namespace) -> Any:
+    """Return bars on a terminal; they draw nothing elsewhere, nor when told to be quiet."""
+    from .progress import ProgressBars, silent
 
-    return ProgressBars()
+    return silent if options.quiet else ProgressBars()
+
+
+def _load_networks(options: Namespace) -> str:
+    """Load TensorFlow and return the device; what its C++ code says is shown on request or failure."""
+    with _native_messages_aside(show=options.verbose or options.debug):
+        from .networks import device_description
+
+        return device_description()
+
+
+@contextmanager
+def _native_messages_aside(*, show: bool) -> Iterator[None]:
+    """Keep what native code writes to standard error, and drop it if nothing fails."""
+    if show:
+        yield
+        return
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as aside:
+        os.dup2(aside.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            aside.seek(0)
+            os.write(kept, aside.read())
+            raise
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
 
 
 def _say(options: Namespace, text: str) -> None:
     """Print for people: not when told to be quiet, nor among JSON."""
     if text and not options.quiet and not getattr(options, "json", False):
         print(text, flush=True)
-
-
-def _teller(options: Namespace) -> Any:
-    """Return a function that prints for people."""
-    return lambda text: _say(options, text)
 
 
 def _record(result: Any, mode: str, seconds: float) -> dict[str, Any]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -164,9 +166,22 @@ def _provenance(result: ActivityResult, name: str, folder: Path | None) -> Predi
         source_segmentation_id="" if source is None else source.segmentation_id,
         source_segmentation_path="" if source is None else source.segmentation_path,
         versions=json.dumps(versions()),
-        parameters=json.dumps(parameters, allow_nan=False),
+        parameters=json.dumps(plain(parameters), allow_nan=False),
         **given,
     )
+
+
+def plain(value: Any) -> Any:
+    """Return a value in JSON's types: text keys, lists, Python numbers; None for what is no finite number."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple, np.ndarray)):
+        return [plain(entry) for entry in value]
+    if isinstance(value, np.generic):
+        return plain(value.item())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value if value is None or isinstance(value, (str, int, float, bool)) else str(value)
 
 
 def source_path(path: Path, folder: Path | None) -> str:

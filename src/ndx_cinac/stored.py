@@ -129,7 +129,7 @@ def _read(nwbfile: NWBFile, name: str, path: Path | None) -> ActivityResult:
         source=_source(provenance, path),
         notes=tuple(extra.get("notes", ())),
         output=path,
-        seconds=float(extra.get("seconds", "nan")),
+        seconds=float("nan") if extra.get("seconds") is None else float(extra["seconds"]),
     )
 
 

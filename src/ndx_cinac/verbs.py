@@ -52,7 +52,7 @@ def _simulate(verbs: Any, common: argparse.ArgumentParser) -> None:
     parser = _verb(verbs, common, "simulate", summary, example)
     parser.add_argument("output", metavar="OUT.nwb", help="the file to make")
     kind = parser.add_mutually_exclusive_group()
-    kind.add_argument("--preset", default="default", help="a simulation that comes along (%(default)s)")
+    kind.add_argument("--preset", default="two-photon-sparse", help="settings that come along (%(default)s)")
     kind.add_argument("--config", metavar="FILE", help="a YAML file with your own settings")
     parser.add_argument(
         "--seed", type=int, default=0, help="the same seed gives the same movie (%(default)s)"
@@ -85,6 +85,9 @@ def _predict(verbs: Any, common: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--batch-size", type=_positive, help="stretches of traces that the network is given at once"
     )
+    rois = parser.add_mutually_exclusive_group()
+    rois.add_argument("--rois", type=int, nargs="+", metavar="ROW", help="predict only these rows")
+    rois.add_argument("--roi-column", metavar="COLUMN", help="predict only ROIs where this column says yes")
     group = parser.add_argument_group("output")
     group.add_argument(
         "-o", "--output", metavar="OUT.nwb", help="the file to write (NAME_cinac.nwb beside the source)"
@@ -176,11 +179,6 @@ def _add_source(parser: argparse.ArgumentParser) -> None:
         choices=("auto", "matching", "exchanged"),
         default="auto",
         help="whether the masks' axes are the movie's or exchanged against them (%(default)s: by evidence)",
-    )
-    rois = group.add_mutually_exclusive_group()
-    rois.add_argument("--rois", type=int, nargs="+", metavar="ROW", help="predict only these rows")
-    rois.add_argument(
-        "--roi-column", metavar="COLUMN", help="predict only ROIs for which this column says yes"
     )
 
 

@@ -237,7 +237,9 @@ def check_written(path: Path, result: ActivityResult, options: OutputOptions) ->
         If a type, a link or a value differs.
     """
     with opened(path) as (nwbfile, _):
-        same = {**_types_hold(nwbfile, options.name), **_links_hold(nwbfile, result, options)}
+        same = _types_hold(nwbfile, options.name)
+        _refuse_differences(path, same)
+        same |= _links_hold(nwbfile, result, options)
         stored = read_predictions(nwbfile, options.name)
         transients = nwbfile.processing[MODULE][object_names(options.name)[1]].to_dataframe()
     expected = result.transients
@@ -252,6 +254,11 @@ def check_written(path: Path, result: ActivityResult, options: OutputOptions) ->
             np.array_equal(transients[key], expected[key]) for key in ("first_frame", "last_frame")
         ),
     }
+    _refuse_differences(path, same)
+
+
+def _refuse_differences(path: Path, same: dict[str, bool]) -> None:
+    """Raise where something that was written reads back differently."""
     wrong = [what for what, holds in same.items() if not holds]
     if wrong:
         what = f"What was written reads back differently: {', '.join(wrong)}"
