@@ -211,7 +211,7 @@ def stored_traces(contents: FileContents, table: Any) -> list[StoredTraces]:
 
 
 def pixel_size(plane: Any) -> tuple[float | None, tuple[str, ...]]:
-    """Micrometres per pixel by `grid_spacing` of an imaging plane; None where that is absent or cannot be true."""
+    """Micrometres per pixel by `grid_spacing` of an imaging plane; None where it is absent or absurd."""
     spacing = getattr(plane, "grid_spacing", None)
     if spacing is None:
         return None, ()
