@@ -192,9 +192,9 @@ def relative_change(traces: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def annotated_activity(
     nwbfile: NWBFile, result: ActivityResult, segmentation_id: str
-) -> NDArray[np.bool_] | None:
-    """Annotated activity of the ROI table, shape (n_frames, n_rows); None where the file holds none."""
+) -> ActivityTruth | None:
+    """Return what annotators, or a simulation, say about the ROI table; None where the file holds nothing."""
     try:
-        return truth_from_nwb(nwbfile, result.times, segmentation_id).active
+        return truth_from_nwb(nwbfile, result.times, segmentation_id)
     except ReadingError:
         return None
