@@ -23,6 +23,8 @@ PRIOR_SHIFT = 1.0
 """Standard deviation that is expected of a frame's shift, in pixels."""
 GAIN_RANGE = (0.3, 3.0)
 N_ROUNDS = 3
+GROUP = 32
+"""Frames that are regressed together."""
 LIMITS = ((-4.0, 4.0), (-3.0, 1.5))
 """Residuals that count in the first and in later rounds, in deviations: activity is bright, so cut off."""
 FEWEST_FOR_BLANK = 16
@@ -107,7 +109,7 @@ class FrameModel:
         if known is None:
             missing = self._without_picture(flat, deviations, suspects)
             deviations[missing] = 0.0
-            coefficients = self._regress(deviations[:, self.probes], suspects)
+            coefficients = self._regress_all(deviations, suspects)
             coefficients[missing] = 0.0
         else:
             coefficients, missing = known
@@ -141,6 +143,17 @@ class FrameModel:
         if len(self.probes) >= FEWEST_FOR_BLANK and np.ptp(self.median[self.probes]) > 0:
             missing |= is_blank(flat[:, self.probes])
         return missing
+
+    def _regress_all(
+        self, deviations: NDArray[np.float32], suspects: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        """Regress frames in groups that stay in the processor's cache."""
+        coefficients = np.empty((len(deviations), N_TERMS))
+        for start in range(0, len(deviations), GROUP):
+            stop = min(start + GROUP, len(deviations))
+            within = suspects[(suspects >= start) & (suspects < stop)] - start
+            coefficients[start:stop] = self._regress(deviations[start:stop, self.probes], within)
+        return coefficients
 
     def _regress(self, probed: NDArray[np.float32], suspects: NDArray[np.int64]) -> NDArray[np.float64]:
         """Regress deviations at the probes, shape (n, n_probes), on the basis; activity (bright) is left out.

@@ -22,7 +22,8 @@ PRIOR_STRENGTH = 64.0
 LARGEST_WEIGHT = 3.0
 LEAST_MASK_MEAN = 0.05
 """A footprint whose mean within its mask is below this has left its cell: the mask takes its place."""
-NOISE_FRAMES = 600
+NOISE_FRAMES = 200
+"""Pairs of successive frames, at most, that the noise of pixels is taken from."""
 DEVIATION_OF_DIFFERENCES = 1.4826 / 2**0.5
 """Standard deviation of normal noise over the median absolute difference of successive values."""
 
