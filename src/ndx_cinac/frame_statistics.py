@@ -44,7 +44,8 @@ def fit_frame_model(frames: NDArray[Any], seed: int = 0) -> FrameModel:
     deviations = np.abs(few.astype(np.float64) - image[probes])
     sigma = 1.4826 * float(median(deviations[np.isfinite(deviations)]))
     # A movie without noise has a scale, too: that of its picture, or of its numbers' precision.
-    sigma = max(sigma, 1e-6 * float(np.std(image[valid])), 1e-7 * float(np.abs(image).max()))
+    precision = 1e-7 if frames.dtype.kind == "f" and frames.dtype.itemsize <= 4 else 1e-12
+    sigma = max(sigma, 1e-6 * float(np.std(image[valid])), precision * float(np.abs(image).max()))
     basis = _basis(image.reshape(frames.shape[1:]), valid.reshape(frames.shape[1:]))
     return FrameModel(image, basis, valid, probes, sigma if sigma > 0 else 1.0)
 
