@@ -1,4 +1,4 @@
-"""The trace-based method that a classifier has to beat: a threshold on the smoothed trace."""
+"""The trace-based methods that a classifier has to beat: thresholds on smoothed traces and their rises."""
 
 from __future__ import annotations
 
@@ -39,13 +39,37 @@ def smoothed_trace_scores(movie: Movie, rois: Rois) -> NDArray[np.float64]:
     The baseline is the running 20th percentile; the noise is the median size of the differences between
     successive frames, scaled to a standard deviation.
     """
+    return _smoothed_change(movie, rois)
+
+
+def smoothed_rise_scores(movie: Movie, rois: Rois) -> NDArray[np.float64]:
+    """Height of each rise of the smoothed trace, in units of its noise, in all its frames from onset to peak.
+
+    Returns
+    -------
+    ndarray, shape (n_frames, n_rois)
+        0 where the trace does not rise.
+    """
+    smoothed = _smoothed_change(movie, rois)
+    scores = np.zeros_like(smoothed)
+    for roi in range(smoothed.shape[1]):
+        trace = smoothed[:, roi]
+        edges = np.diff(np.concatenate([[0], (np.diff(trace) > 0).astype(np.int8), [0]]))
+        for onset, peak in zip(np.flatnonzero(edges == 1), np.flatnonzero(edges == -1), strict=True):
+            scores[onset : peak + 1, roi] = np.maximum(
+                scores[onset : peak + 1, roi], trace[peak] - trace[onset]
+            )
+    return scores
+
+
+def _smoothed_change(movie: Movie, rois: Rois) -> NDArray[np.float64]:
+    """Relative change of fluorescence, smoothed, over its noise."""
     traces = mean_traces(movie, rois)
     baseline = percentile_filter(traces, BASELINE_PERCENTILE, size=(BASELINE_FRAMES, 1), mode="nearest")
     baseline = uniform_filter1d(baseline, BASELINE_FRAMES, axis=0, mode="nearest")
     change = (traces - baseline) / np.maximum(np.abs(baseline), 1e-9)
     noise = 1.4826 / np.sqrt(2) * np.median(np.abs(np.diff(change, axis=0)), axis=0)
-    scores = gaussian_filter1d(change, SMOOTHING_FRAMES, axis=0) / np.maximum(noise, 1e-9)
-    return np.asarray(scores)
+    return np.asarray(gaussian_filter1d(change, SMOOTHING_FRAMES, axis=0) / np.maximum(noise, 1e-9))
 
 
 def best_threshold(

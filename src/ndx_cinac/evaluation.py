@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .baselines import best_threshold, smoothed_trace_scores
+from .baselines import best_threshold, smoothed_rise_scores, smoothed_trace_scores
 from .errors import ConfigError
 from .extras import require
 from .truth import ActivityTruth, truth_from_nwb
@@ -204,6 +204,7 @@ __all__ = [
     "match_periods",
     "periods",
     "score_activity",
+    "smoothed_rise_scores",
     "smoothed_trace_scores",
     "truth_from_nwb",
 ]

@@ -118,11 +118,9 @@ def fit(config: TrainingConfig, examples: Sequence[Example], progress: Progress 
     """
     from .networks import build_activity_network, keras
 
-    channels = np.concatenate([example.channels for example in examples])
-    active = np.concatenate([example.active for example in examples])
-    judged = np.concatenate([example.judged for example in examples])
+    pieces = _Pieces(examples, config)
     keras.utils.set_random_seed(config.seed)
-    network = build_activity_network(channels.shape[-1], width=config.width)
+    network = build_activity_network(len(CHANNELS), width=config.width)
     schedule = keras.optimizers.schedules.CosineDecay(
         initial_learning_rate=config.learning_rate * 0.01,
         decay_steps=max(1, config.steps - config.warm_up_steps),
@@ -132,22 +130,35 @@ def fit(config: TrainingConfig, examples: Sequence[Example], progress: Progress 
     )
     optimizer = keras.optimizers.Adam(schedule, global_clipnorm=config.gradient_norm)
     network.compile(optimizer=optimizer, loss=_frame_loss(keras))
-    rng = np.random.default_rng([config.seed, 17])
     for step in range(1, config.steps + 1):
-        rows = rng.integers(0, len(channels), config.batch_size)
-        starts = rng.integers(0, channels.shape[1] - config.crop_frames + 1, config.batch_size)
-        frames = starts[:, None] + np.arange(config.crop_frames)
-        pick = (rows[:, None], frames)
-        loss = network.train_on_batch(
-            channels[pick].astype(np.float32),
-            active[pick].astype(np.float32),
-            judged[pick].astype(np.float32),
-        )
+        loss = network.train_on_batch(*pieces.draw())
         if step % 50 == 0 or step == config.steps:
             progress("training", step, config.steps)
         if step % 1000 == 0:
             _log.info("Step %d of %d: loss %.4f.", step, config.steps, float(loss))
     return network
+
+
+class _Pieces:
+    """Random pieces of the examples' ROIs: each ROI as often as any other, wherever it starts."""
+
+    def __init__(self, examples: Sequence[Example], config: TrainingConfig) -> None:
+        self._examples, self._config = examples, config
+        self._first_rows = np.cumsum([0, *(len(example.channels) for example in examples)])
+        self._rng = np.random.default_rng([config.seed, len(examples)])
+
+    def draw(self) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+        """Return a batch: channels, labels, and the weight of each frame."""
+        length = self._config.crop_frames
+        parts: tuple[list[NDArray[Any]], ...] = ([], [], [])
+        for row in self._rng.integers(0, self._first_rows[-1], self._config.batch_size):
+            place = int(np.searchsorted(self._first_rows, row, side="right")) - 1
+            example, roi = self._examples[place], row - self._first_rows[place]
+            start = self._rng.integers(0, example.channels.shape[1] - length + 1)
+            for part, source in zip(parts, (example.channels, example.active, example.judged), strict=True):
+                part.append(source[roi, start : start + length])
+        channels, active, judged = (np.stack(part).astype(np.float32) for part in parts)
+        return channels, active, judged
 
 
 def _frame_loss(keras: Any) -> Any:
@@ -170,9 +181,11 @@ def _examples(config: TrainingConfig, part: Part, number: int, progress: Progres
 
 def _metrics(examples: Sequence[Example], probabilities: Sequence[NDArray[np.float32]]) -> dict[str, Any]:
     """Score unseen simulated fields, all ROIs together, beside the trace-based method at its own best."""
-    values, active = np.concatenate(probabilities).T, np.concatenate([e.active for e in examples]).T
-    ignored = ~np.concatenate([e.judged for e in examples]).T
-    baseline = np.concatenate([e.baseline for e in examples]).T
+    values, baseline = _side_by_side(probabilities), _side_by_side([e.baseline for e in examples])
+    active, ignored = (
+        _side_by_side([e.active for e in examples]),
+        ~_side_by_side([e.judged for e in examples]),
+    )
     snr = np.concatenate([e.snr for e in examples])
     at_best = best_threshold(baseline, active, ignored, n_candidates=40)
     by_snr = {}
@@ -190,6 +203,13 @@ def _metrics(examples: Sequence[Example], probabilities: Sequence[NDArray[np.flo
         "by signal-to-noise": by_snr,
         "reliability": reliability(values[~ignored], active[~ignored]),
     }
+
+
+def _side_by_side(fields: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    """Put fields (n_rois, n_frames) side by side, shape (longest, all ROIs); shorter ones end in zeros."""
+    longest = max(field.shape[1] for field in fields)
+    padded = [np.pad(field, ((0, 0), (0, longest - field.shape[1]))) for field in fields]
+    return np.ascontiguousarray(np.concatenate(padded).T)
 
 
 def _training_record(

@@ -42,9 +42,9 @@ class TrainingConfig:
     """Features per frame inside the network."""
     steps: int = 12000
     """Steps of the optimiser."""
-    batch_size: int = 32
+    batch_size: int = 24
     """Pieces of traces per step."""
-    crop_frames: int = 192
+    crop_frames: int = 256
     """Frames per piece."""
     learning_rate: float = 0.002
     """Highest learning rate; it rises over the first steps and falls along a cosine."""
@@ -61,10 +61,9 @@ class TrainingConfig:
         if wrong:
             what = f"The training option '{wrong[0]}' cannot be {getattr(self, wrong[0])}"
             raise ConfigError(what, fix="Counts are at least 1; rates and norms are above 0")
-        if self.crop_frames > self.simulation.movie.n_frames:
-            what = (
-                f"Pieces of {self.crop_frames} frames do not fit in {self.simulation.movie.n_frames} frames"
-            )
+        if self.crop_frames > self.simulation.movie.n_frames[0]:
+            shortest = self.simulation.movie.n_frames[0]
+            what = f"Pieces of {self.crop_frames} frames do not fit in movies of {shortest} frames"
             raise ConfigError(what, fix="Choose fewer crop_frames, or longer simulated movies")
 
     def scaled(self, n_fields: int) -> TrainingConfig:

@@ -24,7 +24,7 @@ from ndx_cinac.simulation import (
 from ndx_cinac.simulation.activity import SHAPES, label_rises, simulate_activity, transient
 from ndx_cinac.simulation.settings import ActivitySettings
 
-SMALL = SimulationConfig(movie=MovieSettings(shape=(40, 48), n_frames=150))
+SMALL = SimulationConfig(movie=MovieSettings(shape=(40, 48), n_frames=(150, 150)))
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,7 @@ def test_no_frame_is_both_active_and_ignored(small_field):
 
 @pytest.mark.parametrize("seed", range(6))
 def test_frame_rate_and_pixel_size_stay_within_the_config(seed):
-    field = simulate_field(replace(SMALL, movie=replace(SMALL.movie, n_frames=20)), seed)
+    field = simulate_field(replace(SMALL, movie=replace(SMALL.movie, n_frames=(20, 20))), seed)
     low, high = SMALL.movie.frame_rate
     assert low <= field.frame_rate <= high
     assert SMALL.cells.soma_size[0] / SMALL.cells.diameter[1] <= field.pixel_size
@@ -163,9 +163,9 @@ def test_yaml_brings_a_config_back(tmp_path: Path):
 
 def test_a_yaml_file_keeps_defaults_for_what_it_leaves_out(tmp_path: Path):
     path = tmp_path / "config.yaml"
-    path.write_text("movie: {n_frames: 77}\n", encoding="utf-8")
+    path.write_text("movie: {n_frames: [77, 88]}\n", encoding="utf-8")
     assert SimulationConfig.from_yaml(path) == replace(
-        SimulationConfig(), movie=replace(SimulationConfig().movie, n_frames=77)
+        SimulationConfig(), movie=replace(SimulationConfig().movie, n_frames=(77, 88))
     )
 
 
@@ -176,7 +176,7 @@ def test_the_training_preset_is_the_default():
 @pytest.mark.parametrize("name", list_presets())
 def test_every_preset_can_be_simulated(name):
     config = load_config(name)
-    field = simulate_field(replace(config, movie=replace(config.movie, n_frames=10)), 0)
+    field = simulate_field(replace(config, movie=replace(config.movie, n_frames=(10, 10))), 0)
     assert field.movie.shape[0] == 10
     assert len(field.rois) >= 2
 
@@ -189,7 +189,7 @@ def test_every_preset_can_be_simulated(name):
         ({"camera": 3}, "A mapping was expected, not int"),
         ({"camera": {"snr": [9, 3]}}, "The lowest value comes first, not [9, 3]"),
         ({"camera": {"snr": 3}}, "A pair of numbers was expected, not 3"),
-        ({"movie": {"n_frames": 10.5}}, "A whole number of at least 0 was expected, not 10.5"),
+        ({"movie": {"n_frames": [10, 10.5]}}, "A whole number of at least 0 was expected, not 10.5"),
         ({"movie": {"frame_rate": [-1, 3]}}, "A number of at least 0 was expected, not -1"),
         ({"movie": {"frame_rate": ["a", 3]}}, "A number of at least 0 was expected, not 'a'"),
     ],

@@ -26,6 +26,8 @@ class Camera:
         Part of its variance that grows with brightness.
     smoothing : float
         Standard deviation, in pixels, of the Gaussian that correlates the noise; 0 for none.
+    averaging : float
+        Standard deviation, in frames, of the Gaussian that smooths the movie in time; 0 for none.
     counts, offset : float
         Counts per unit of brightness, and in the dark.
     highest : int
@@ -38,6 +40,7 @@ class Camera:
     noise: float
     shot_noise: float
     smoothing: float
+    averaging: float
     counts: float
     offset: float
     highest: int
@@ -95,6 +98,7 @@ def draw_camera(
         noise=noise,
         shot_noise=uniform(rng, settings.shot_noise),
         smoothing=rng.uniform(0.4, 0.8) if chance(rng, settings.smoothed_probability) else 0.0,
+        averaging=rng.uniform(0.4, 1.0) if chance(rng, settings.averaged_probability) else 0.0,
         counts=counts,
         offset=offset,
         highest=min(65535, int(part * brightest * counts + offset)) if saturated else 65535,

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
+from scipy.ndimage import gaussian_filter1d
 
 from ..progress import Progress, silent
 from ..rois import Rois
@@ -94,17 +95,16 @@ def simulate_field(
     seed = rng if isinstance(rng, int) else None
     rng = np.random.default_rng(rng)
     frame_rate = log_uniform(rng, config.movie.frame_rate)
+    n_frames = round(log_uniform(rng, config.movie.n_frames))
     diameter = log_uniform(rng, config.cells.diameter)
-    cells = _simulate_cells(rng, config, diameter, frame_rate)
+    cells = _simulate_cells(rng, config, diameter, n_frames, frame_rate)
     background = draw_background(
         rng, config.background, config.movie.shape, cells.activity.calcium, frame_rate
     )
     strength = np.sqrt(np.asarray(cells.matrix.power(2).sum(axis=1)).ravel())
     brightest = float(background.resting.max() + (cells.matrix.T @ cells.course.max(axis=1)).max())
     signal = float(np.median(cells.height * strength))
-    camera = draw_camera(
-        rng, config.camera, n_frames=config.movie.n_frames, signal=signal, brightest=brightest
-    )
+    camera = draw_camera(rng, config.camera, n_frames=n_frames, signal=signal, brightest=brightest)
     listed, masks = _draw_masks(rng, config, cells.footprints, diameter)
     movie = _record(rng, cells, background, camera, progress)
     return SimulatedField(
@@ -127,10 +127,10 @@ def simulate_field(
 
 
 def _simulate_cells(
-    rng: np.random.Generator, config: SimulationConfig, diameter: float, frame_rate: float
+    rng: np.random.Generator, config: SimulationConfig, diameter: float, n_frames: int, frame_rate: float
 ) -> _Cells:
     """Place the cells and let them fire."""
-    shape, n_frames = config.movie.shape, config.movie.n_frames
+    shape = config.movie.shape
     footprints = draw_cells(rng, config.cells, shape, diameter, config.masks.smallest)
     number = len(footprints)
     activity = simulate_activity(rng, config.activity, number, n_frames, frame_rate)
@@ -187,6 +187,10 @@ def _record(
         scene = np.maximum(scene, 0.01).astype(np.float32).reshape(-1, *shape)
         movie[part] = camera.record(rng, scene, start, mean)
         progress("simulating", part.stop, n_frames)
+    if camera.averaging:
+        movie = np.rint(gaussian_filter1d(movie.astype(np.float32), camera.averaging, axis=0)).astype(
+            np.uint16
+        )
     return movie
 
 

@@ -14,9 +14,9 @@ class MovieSettings:
 
     shape: tuple[int, int] = (56, 56)
     """Rows and columns, pixels."""
-    n_frames: int = 600
-    """Length, frames."""
-    frame_rate: Range = (5.0, 40.0)
+    n_frames: tuple[int, int] = (300, 1200)
+    """Length, frames, logarithmic."""
+    frame_rate: Range = (4.0, 60.0)
     """Frames per second (Hz), logarithmic."""
 
 
@@ -112,7 +112,7 @@ class BackgroundSettings:
     """Fields with dark vessels."""
     neuropil_probability: float = 0.75
     """Fields whose neuropil changes in time."""
-    neuropil: Range = (0.02, 0.35)
+    neuropil: Range = (0.02, 0.6)
     """Standard deviation of its changes, logarithmic."""
     neuropil_time: Range = (0.1, 4.0)
     """Time constant of its changes, seconds, logarithmic."""
@@ -156,6 +156,8 @@ class CameraSettings:
     """Part of the noise variance that is proportional to brightness (photon noise)."""
     smoothed_probability: float = 0.25
     """Fields whose noise is correlated between neighbouring pixels, as after resampling."""
+    averaged_probability: float = 0.08
+    """Fields whose frames were smoothed in time."""
     counts: Range = (1.5, 80.0)
     """Detector counts per standard deviation of a pixel's noise, logarithmic."""
     offset: Range = (0.0, 400.0)

@@ -1,0 +1,124 @@
+"""Score an activity classifier on movies with ground truth, beside trace-based methods.
+
+    python benchmarks/accuracy.py FOLDER [--classifier activity-sim] [--json FILE]
+
+FOLDER holds one ``.npz`` file per movie: ``movie`` (frames, first, second), ``masks_yx`` with ``masks_start``
+(pixels of ROI r: rows ``masks_start[r]`` to ``masks_start[r + 1]``), ``raster_dur`` (ROIs x frames, 1 from onset
+to peak of a transient) and ``cells_of_interest`` (rows that are scored; all ROIs are given to the predictor).
+
+The classifier is scored at the threshold of its card. Each trace-based method gets the threshold that suits the
+very movie best, chosen by the same figure that is shown.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ndx_cinac.classifiers import Classifier, load_classifier
+from ndx_cinac.evaluation import best_threshold, score_activity, smoothed_rise_scores, smoothed_trace_scores
+from ndx_cinac.movies import ArrayMovie, Movie
+from ndx_cinac.prediction import predict_recording
+from ndx_cinac.recording import CinacRecording, Times
+from ndx_cinac.rois import Rois
+
+FIGURES = ("average_precision", "frame_f1", "event_f1")
+BASELINES: dict[str, Callable[[Movie, Rois], NDArray[np.float64]]] = {
+    "smoothed trace": smoothed_trace_scores,
+    "rises of the smoothed trace": smoothed_rise_scores,
+}
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """One movie with its ROIs, the truth (n_frames, n_scored) and the rows that are scored."""
+
+    name: str
+    movie: Movie
+    rois: Rois
+    active: NDArray[np.bool_]
+    rows: NDArray[np.int64]
+
+
+def load(path: Path) -> Benchmark:
+    with np.load(path, allow_pickle=False) as stored:
+        movie, starts, pixels = stored["movie"], stored["masks_start"], stored["masks_yx"]
+        rows = np.asarray(stored["cells_of_interest"], np.int64)
+        active = stored["raster_dur"][rows].T.astype(bool)
+    masks = [pixels[a:b] for a, b in pairwise(starts)]
+    return Benchmark(path.stem, ArrayMovie(movie), Rois.from_pixels(masks, movie.shape[1:]), active, rows)
+
+
+def score_classifier(benchmark: Benchmark, classifier: Classifier) -> dict[str, Any]:
+    recording = CinacRecording(
+        identifier=benchmark.name,
+        movie=benchmark.movie,
+        rois=benchmark.rois,
+        times=Times(benchmark.movie.n_frames),
+    )
+    started = time.perf_counter()
+    result = predict_recording(recording, classifier)
+    seconds = time.perf_counter() - started
+    columns = np.searchsorted(result.roi_rows, benchmark.rows)
+    probabilities = result.probabilities[:, columns]
+    scores = score_activity(probabilities, benchmark.active, threshold=classifier.card.threshold)
+    best = best_threshold(probabilities, benchmark.active, n_candidates=60)
+    at_best = score_activity(probabilities, benchmark.active, threshold=best)
+    return {
+        **scores.to_dict(),
+        "seconds": round(seconds, 1),
+        "own_best_threshold": round(best, 3),
+        "own_best_event_f1": round(at_best.event_f1, 4),
+    }
+
+
+def score_baseline(benchmark: Benchmark, name: str) -> dict[str, Any]:
+    values = BASELINES[name](benchmark.movie, benchmark.rois)[:, benchmark.rows]
+    figures: dict[str, Any] = {}
+    for figure in FIGURES:
+        threshold = best_threshold(values, benchmark.active, figure=figure, n_candidates=60)
+        scores = score_activity(values, benchmark.active, threshold=threshold)
+        figures[figure] = scores.to_dict()[figure]
+    return figures
+
+
+def table(results: dict[str, dict[str, dict[str, Any]]]) -> Iterator[str]:
+    yield "| movie | method | average precision | frame F1 | event F1 |"
+    yield "| --- | --- | --- | --- | --- |"
+    for movie, methods in results.items():
+        for method, figures in methods.items():
+            yield f"| {movie} | {method} | " + " | ".join(f"{figures[name]:.3f}" for name in FIGURES) + " |"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--classifier", default="activity-sim", help="a name or a folder (%(default)s)")
+    parser.add_argument("--json", type=Path, help="write all figures to this file")
+    options = parser.parse_args()
+    classifier = load_classifier(options.classifier)
+    own = f"{classifier.card.name} {classifier.card.version}, sha256 {classifier.fingerprint}"
+    results: dict[str, dict[str, dict[str, Any]]] = {}
+    for path in sorted(options.folder.glob("*.npz")):
+        benchmark = load(path)
+        results[benchmark.name] = {own: score_classifier(benchmark, classifier)}
+        for name in BASELINES:
+            results[benchmark.name][f"{name}, its best threshold"] = score_baseline(benchmark, name)
+    print("\n".join(table(results)))
+    if options.json is not None:
+        options.json.write_text(json.dumps(results, indent=1), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
