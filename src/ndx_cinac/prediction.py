@@ -15,6 +15,7 @@ import numpy as np
 
 from .classifiers import Classifier, check_fit, load_classifier
 from .errors import ClassifierError, ConfigError, OutputError, PredictionError
+from .expectation import Expectation, estimate
 from .prediction_options import Predicted, PredictionOptions
 from .progress import Progress, silent
 from .recording import CinacRecording, Times
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from .output import OutputOptions
     from .reading import ReadingOptions
 
-__all__ = ["PredictionOptions", "predict_activity", "predict_recording"]
+__all__ = ["Expectation", "PredictionOptions", "estimate", "predict_activity", "predict_recording"]
 
 DEFAULT_CLASSIFIER = "activity-sim"
 SHOWN_ROWS = 5
