@@ -9,10 +9,12 @@ import numpy as np
 from hdmf.common import DynamicTableRegion, VectorData
 from numpy.typing import NDArray
 
+from ..errors import InvalidTypeError
 from . import checks
 from .constructors import TableNaming
 
 Columns = Mapping[str, Any]
+_WHOLE = ("first_frame", "last_frame")
 
 
 class CheckedTable:
@@ -77,11 +79,21 @@ class CheckedTable:
 
 
 def _column(spec: Mapping[str, Any], values: Any, target: Any) -> VectorData:
-    kind = spec.get("class", VectorData)
+    name, description = spec["name"], spec["description"]
+    array = np.asarray(values)
+    if name in _WHOLE or spec.get("table"):
+        array = _whole_numbers(array, name)
     if spec.get("table"):
-        rows = np.asarray(values, dtype=np.int64)
-        return DynamicTableRegion(name=spec["name"], description=spec["description"], data=rows, table=target)
-    data: NDArray[Any] | list[str] = np.asarray(values)
-    if np.asarray(values).dtype.kind in "UO":
+        checks.check_rows(array, target, what=f"Column '{name}'", where=f"table '{target.name}'")
+        return DynamicTableRegion(name=name, description=description, data=array, table=target)
+    data: NDArray[Any] | list[str] = array
+    if array.dtype.kind in "UO":
         data = [str(value) for value in values]  # hdmf writes text from lists
-    return kind(name=spec["name"], description=spec["description"], data=data)
+    return spec.get("class", VectorData)(name=name, description=description, data=data)
+
+
+def _whole_numbers(array: NDArray[Any], name: str) -> NDArray[np.int64]:
+    if array.size and array.dtype.kind not in "iu":
+        what = f"Column '{name}' is of type {array.dtype}, not of whole numbers"
+        raise InvalidTypeError(what)
+    return array.astype(np.int64)

@@ -73,7 +73,7 @@ def mock_nwbfile_with_movie(
     """
     layout = MockLayout() if layout is None else layout
     nwbfile = _empty_file(seed)
-    device = nwbfile.create_device(name="Microscope")
+    device = nwbfile.create_device(name="Microscope", description="Simulated.")
     segmentations = ImageSegmentation(name="ImageSegmentation")
     nwbfile.create_processing_module(name="ophys", description="ROIs").add(segmentations)
     for plane in range(layout.n_planes):
@@ -97,6 +97,10 @@ def _empty_file(seed: int) -> NWBFile:
         identifier=f"mock-{seed}",
         session_start_time=start,
         session_id="mock",
+        experimenter=["Mock, Mary"],
+        experiment_description="None: all of it is simulated.",
+        institution="None",
+        keywords=["simulation"],
         subject=Subject(
             subject_id="mock", species="Mus musculus", sex="U", age="P30D", description="Simulated."
         ),
@@ -115,7 +119,7 @@ def _imaging_plane(nwbfile: NWBFile, device: Device, mock: MockRecording, suffix
         device=device,
         excitation_lambda=920.0,
         indicator="GCaMP6s",
-        location="unknown",
+        location="Primary visual area",
         grid_spacing=[size, size],
         grid_spacing_unit="meters",
     )

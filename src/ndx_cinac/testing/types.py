@@ -151,15 +151,15 @@ def mock_ActivityAnnotations(rois: PlaneSegmentation | None = None) -> ActivityA
 
 
 def mock_AnnotatedSegments(rois: PlaneSegmentation | None = None) -> AnnotatedSegments:
-    """Make one segment of 20 s for each row of `rois`."""
+    """Make two segments of 10 s for each row of `rois`, one after the other."""
     rois = mock_segmentation() if rois is None else rois
     return AnnotatedSegments.from_arrays(
         rois=rois,
         columns={
-            "start_time": np.zeros(len(rois)),
-            "stop_time": np.full(len(rois), 20.0),
-            "roi": np.arange(len(rois)),
-            "annotator": ["mock"] * len(rois),
+            "start_time": np.repeat([0.0, 10.0], len(rois)),
+            "stop_time": np.repeat([10.0, 20.0], len(rois)),
+            "roi": np.tile(np.arange(len(rois)), 2),
+            "annotator": ["mock"] * 2 * len(rois),
         },
     )
 
