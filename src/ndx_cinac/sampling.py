@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import PredictionError
 from .movies import Movie
 from .progress import Progress, silent
 
@@ -63,17 +62,8 @@ def plan_runs(n_frames: int, n_wanted: int, chunk_frames: int) -> list[tuple[int
 
 
 def take_sample(movie: Movie, n_frames: int, n_bytes: int, *, progress: Progress = silent) -> Sample:
-    """Read at most `n_frames` frames and `n_bytes` bytes, or the whole movie where it is short and fits.
-
-    Raises
-    ------
-    PredictionError
-        If the movie has no frames or no pixels.
-    """
+    """Read at most `n_frames` frames and `n_bytes` bytes, or the whole movie where it is short and fits."""
     n_total, first, second = movie.shape
-    if min(movie.shape) < 1:
-        what = f"The movie is empty: its shape is {movie.shape}"
-        raise PredictionError(what)
     frame_bytes = first * second * movie.dtype.itemsize
     whole = n_total <= LONGEST_WHOLE and n_total * frame_bytes <= n_bytes
     if whole:
