@@ -20,8 +20,8 @@ DEFAULT_CLASSIFIER = "activity-sim"
 CELL_FRAMES_PER_SECOND = 40_000.0
 READ_BYTES_PER_SECOND = 60e6
 START_SECONDS = 10.0
-"""Speed of a prediction on two idle cores: ROIs x frames, bytes of movie that are read and corrected, and what
-it takes to load TensorFlow. The estimate is a guide within a factor of about three."""
+"""Speed of a prediction on two idle cores: ROIs x frames, bytes of movie that are read and corrected, and
+what loading TensorFlow takes. A guide within a factor of about three."""
 
 BASE_BYTES = 900e6
 BLOCK_BYTES = 600e6
@@ -85,8 +85,8 @@ class InspectionReport:
     rois : tuple of RoiReport
         One entry per row.
     classifier : mapping
-        What its card asks for (``frame_rates``, ``pixel_sizes``, ``roi_diameters``, ``inputs``), ``mismatches``
-        with the recording, and ``problem`` where it cannot be used.
+        What its card asks for (``frame_rates``, ``pixel_sizes``, ``roi_diameters``, ``inputs``),
+        ``mismatches`` with the recording, and ``problem`` where it cannot be used.
     memory_bytes, disk_bytes, seconds : float
         What a prediction is expected to take on two cores; NaN where that cannot be told.
     warnings : tuple of str
@@ -201,9 +201,9 @@ def _report(
     assert source is not None
     assert times is not None
     wanted, warnings = _classifier(classifier, recording)
-    sizes = rois.n_pixels
+    sizes, skipped = rois.n_pixels, {**rois.unselected, **rois.skipped}
     entries = tuple(
-        RoiReport(row, int(rois.ids[row]), int(sizes[row]), rois.centroid(row), rois.skipped.get(row))
+        RoiReport(row, int(rois.ids[row]), int(sizes[row]), rois.centroid(row), skipped.get(row))
         for row in range(len(rois))
     )
     problem = None if len(rois.kept) else "None of the ROIs can be predicted: see why each is skipped"
@@ -229,9 +229,7 @@ def _report(
     )
 
 
-def _classifier(
-    name: str | Path | None, recording: CinacRecording | None
-) -> tuple[dict[str, Any], list[str]]:
+def _classifier(name: str | Path, recording: CinacRecording | None) -> tuple[dict[str, Any], list[str]]:
     """Return what a classifier's card asks for and how the recording fits, and warnings."""
     from .classifiers import check_fit, load_classifier
 

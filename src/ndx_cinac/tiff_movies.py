@@ -84,7 +84,7 @@ class TiffMovie(Movie):
                     offset = self._starts[index]
                     try:
                         stack.read_into(frames[first - start : last - start], int(first - offset))
-                    except (OSError, ValueError, IndexError, RuntimeError) as error:
+                    except Exception as error:  # of any decoder
                         what = (
                             f"Frames {first} to {last - 1} cannot be read from '{self.paths[index]}': {error}"
                         )
