@@ -138,14 +138,18 @@ def save_classifier(model: Any, card: ModelCard, folder: str | Path, *, overwrit
     ClassifierError
         If the card is faulty or the network cannot be loaded again safely.
     OutputError
-        If `folder` exists and is not to be replaced, or is no classifier.
+        If `folder` exists and is not to be replaced, or is no classifier, or its parent cannot be written to.
     """
     from .networks import keras_versions, load_network, save_network
 
     folder = Path(folder)
     _check_goal(folder, overwrite=overwrite)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    except OSError as error:
+        what = f"No classifier can be written to '{folder}': {error}"
+        raise OutputError(what, fix="Choose another folder") from error
     try:
         fresh = scratch / "new"
         fresh.mkdir()

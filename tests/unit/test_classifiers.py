@@ -309,6 +309,12 @@ def test_failed_save_leaves_the_old_classifier_whole_and_nothing_else(folder):
     assert [path.name for path in folder.parent.iterdir()] == ["tiny"]
 
 
+def test_place_that_cannot_be_written_to_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match=r"No classifier can be written to '.*tiny'"):
+        save_classifier(tiny_network(), CARD, tmp_path / "file" / "tiny")
+
+
 def recording(rate=10.0, pixel_size=1.0, sides=(9, 9), n_frames=50) -> CinacRecording:
     squares = [np.argwhere(np.ones((side, side))) for side in sides]
     return CinacRecording(

@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import subprocess
 import sys
 import zipfile
+from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ndx_cinac.errors import ClassifierError, ConfigError, PredictionError
 
@@ -80,19 +84,28 @@ def test_windows_give_what_one_convolution_over_the_recording_gives(small, n_fra
     np.testing.assert_allclose(got, whole(small, x), atol=1e-5)
 
 
+def test_default_network_in_its_default_blocks_gives_what_one_convolution_gives():
+    networks.keras.utils.set_random_seed(4)
+    model = with_probability(build_activity_network(11))
+    x = channels(1, 1300, 11)
+    np.testing.assert_allclose(CompiledNetwork(model).predict(x), whole(model, x), atol=1e-5)
+
+
 def test_wider_halo_changes_nothing(small):
     x = channels(2, 150)
     np.testing.assert_allclose(CompiledNetwork(small, 60, halo=15).predict(x), whole(small, x), atol=1e-5)
 
 
-@pytest.mark.parametrize("n_frames", [1, 10, 50, 51, 99, 1000])
-def test_windows_decide_every_frame_once(n_frames):
-    windows = networks.window_starts(n_frames, 50, 9)
+@given(n_frames=st.integers(1, 3000), halo=st.integers(0, 80), inner=st.integers(1, 200))
+def test_windows_decide_every_frame_once_and_with_its_whole_context(n_frames, halo, inner):
+    block = 2 * halo + inner
+    windows = networks.window_starts(n_frames, block, halo)
     decided = np.concatenate([np.arange(first, stop) for _, first, stop in windows])
     np.testing.assert_array_equal(decided, np.arange(n_frames))
     for start, first, stop in windows:
-        assert first == 0 or first - start >= 9
-        assert stop == n_frames or start + 50 - stop >= 9
+        assert 0 <= start <= n_frames - min(block, n_frames)
+        assert start == 0 or first - start >= halo
+        assert start + block >= n_frames or start + block - stop >= halo
 
 
 def test_one_shape_is_compiled_however_many_batches(small):
@@ -255,6 +268,19 @@ def python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ, **environment}
     )
+
+
+def test_no_other_module_imports_tensorflow_or_keras():
+    package = Path(networks.__file__).parent
+    pattern = re.compile(r"^\s*(import|from) (tensorflow|keras)\b", re.MULTILINE)
+    found = [path.name for path in package.rglob("*.py") if pattern.search(path.read_text(encoding="utf-8"))]
+    assert found == []
+
+
+def test_prediction_and_classifiers_are_imported_without_tensorflow():
+    code = "import sys, ndx_cinac.prediction, ndx_cinac.classifiers, ndx_cinac.results\n"
+    result = python(code + "assert not {'tensorflow', 'keras', 'tqdm'} & set(sys.modules)")
+    assert result.returncode == 0, result.stderr
 
 
 def test_other_backend_of_keras_is_refused_with_the_way_out():

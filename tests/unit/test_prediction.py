@@ -80,6 +80,17 @@ def test_numbers_do_not_depend_on_blocks_and_batches(recording, classifier, expe
     np.testing.assert_allclose(got.probabilities, expected.probabilities, atol=1e-5)
 
 
+def test_numbers_do_not_depend_on_blocks_of_a_movie_that_is_not_kept_whole(recording, classifier):
+    options = {**classifier.card.inputs["options"], "sample_bytes": 0, "sample_frames": 60, "store_bytes": 0}
+    streaming = with_inputs(classifier, options=options)
+    results = [
+        predict_recording(recording, streaming, PredictionOptions(block_bytes=frames * 4 * 40 * 48))
+        for frames in (150, 64, 7)
+    ]
+    for result in results[1:]:
+        np.testing.assert_allclose(result.probabilities, results[0].probabilities, atol=1e-5)
+
+
 def test_numbers_do_not_depend_on_the_order_of_rois(recording, classifier, expected):
     order = np.array([3, 0, 4, 1, 2])
     rois = recording.rois
