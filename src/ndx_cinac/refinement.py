@@ -56,6 +56,7 @@ class MeasuredSample:
     def __init__(self, sample: Sample, model: FrameModel, block_frames: int) -> None:
         self.model = model
         self.frames = sample.frames
+        self.whole = sample.whole
         self.coefficients = np.zeros((len(self.frames), N_TERMS))
         self.missing = np.zeros(len(self.frames), np.bool_)
         self._parts = [slice(a, a + block_frames) for a in range(0, len(self.frames), block_frames)]

@@ -1,4 +1,4 @@
-"""The sample is bounded, spread over the movie and aligned with its chunks; the store keeps what it is given."""
+"""The sample is bounded, spread and aligned with chunks; the store keeps what it is given."""
 
 import numpy as np
 import pytest

@@ -24,7 +24,7 @@ def disk(centre, radius=5, shape=SHAPE):
 
 
 def make_scene(n_frames=400, seed=0, noise=6.0):
-    """Five cells, two pairs of them overlapping, over a changing background: movie, ROIs and true activity."""
+    """Five cells, some overlapping, over a changing background: movie, ROIs and true activity."""
     rng = np.random.default_rng(seed)
     events = rng.random((len(CENTRES), n_frames)) < 0.015
     kernel = np.exp(-np.arange(60) / 8) * (1 - np.exp(-np.arange(60) / 1.5))
