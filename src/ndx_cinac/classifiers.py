@@ -186,7 +186,7 @@ def check_fit(card: ModelCard, recording: CinacRecording) -> list[str]:
             continue
         found.append(
             f"The {what} is {value:.4g} {unit}; classifier '{card.name}' was trained on {limits[0]:g} to "
-            f"{limits[1]:g} {unit}."
+            f"{limits[1]:g} {unit}"
         )
     found += _check_diameters(card, recording)
     halo = card.inputs.get("halo")
@@ -194,7 +194,7 @@ def check_fit(card: ModelCard, recording: CinacRecording) -> list[str]:
     if isinstance(halo, int) and n_frames is not None and n_frames < 2 * halo + 1:
         found.append(
             f"The movie has {n_frames} frames; classifier '{card.name}' looks at {2 * halo + 1} at a time, "
-            "so it decides without its full context."
+            "so it decides without its full context"
         )
     return found
 
@@ -210,7 +210,7 @@ def _check_diameters(card: ModelCard, recording: CinacRecording) -> list[str]:
         return []
     return [
         f"{len(odd)} of {len(rows)} ROIs have diameters of {odd.min():.1f} to {odd.max():.1f} pixels; "
-        f"classifier '{card.name}' was trained on {smallest:g} to {largest:g} pixels."
+        f"classifier '{card.name}' was trained on {smallest:g} to {largest:g} pixels"
     ]
 
 

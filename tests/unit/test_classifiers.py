@@ -344,21 +344,21 @@ def test_card_without_ranges_fits_everything():
     [
         (
             {"rate": 60.0},
-            "The frame rate is 60 Hz; classifier 'tiny' was trained on 5 to 30 Hz.",
+            "The frame rate is 60 Hz; classifier 'tiny' was trained on 5 to 30 Hz",
         ),
         (
             {"pixel_size": 0.1},
-            "The pixel size is 0.1 micrometres; classifier 'tiny' was trained on 0.5 to 2 micrometres.",
+            "The pixel size is 0.1 micrometres; classifier 'tiny' was trained on 0.5 to 2 micrometres",
         ),
         (
             {"sides": (2, 9, 30)},
             "2 of 3 ROIs have diameters of 2.3 to 33.9 pixels; "
-            "classifier 'tiny' was trained on 6 to 25 pixels.",
+            "classifier 'tiny' was trained on 6 to 25 pixels",
         ),
         (
             {"n_frames": 14},
             "The movie has 14 frames; classifier 'tiny' looks at 15 at a time, "
-            "so it decides without its full context.",
+            "so it decides without its full context",
         ),
     ],
     ids=["rate", "pixel", "diameter", "frames"],
