@@ -8,6 +8,15 @@ import pytest
 
 
 @pytest.fixture(scope="session")
+def reference() -> Path:
+    """Outputs of DeepCINAC to compare with: they lie beside a developer's checkout, not in it."""
+    folder = Path(__file__).resolve().parents[2] / "shared" / "reference"
+    if not folder.is_dir():
+        pytest.skip("the reference outputs of DeepCINAC are not here")
+    return folder
+
+
+@pytest.fixture(scope="session")
 def tiny_classifier(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A saved activity classifier, small and untrained (its weights are random, its numbers mean nothing)."""
     pytest.importorskip("tensorflow")

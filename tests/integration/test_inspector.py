@@ -42,7 +42,7 @@ def resize(path: Path, name: str, values) -> None:
 
 
 def test_a_right_file_with_all_types_gives_no_message_under_the_dandi_config(path):
-    """But one: the Inspector suggests other names than "cinac" for any processing module that is not of core."""
+    """But one: the Inspector suggests a name of its list for any processing module that has another."""
     assert set(inspect(path, config=nwbinspector.load_config("dandi"))) == {"check_processing_module_name"}
 
 

@@ -74,10 +74,8 @@ def assert_same_content(nwbfile: NWBFile) -> None:
     assert meanings["synonyms"].tolist() == ["excitatory", ""]
     provenance = read["PredictionProvenance"]
     for name in ndx_cinac.PredictionProvenance.__nwbfields__:
-        assert getattr(read["PredictionProvenance"], name) == getattr(
-            written["PredictionProvenance"], name
-        ), name
-    assert read["PredictionProvenance"].created == datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC)
+        assert getattr(provenance, name) == getattr(written["PredictionProvenance"], name), name
+    assert provenance.created == datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
 def write(path: Path, nwbfile: NWBFile) -> Path:

@@ -21,6 +21,7 @@ from pynwb.ophys import (
     TwoPhotonSeries,
 )
 
+from ..neurodata import ActivityAnnotations, AnnotatedSegments
 from .scenes import MockRecording, mock_recording
 
 
@@ -44,6 +45,8 @@ class MockLayout:
         Type of the movie.
     timestamps : bool
         Whether times are timestamps in place of a rate.
+    truth : bool
+        Whether the first plane's activity is stored as ActivityAnnotations and AnnotatedSegments in module "cinac".
     """
 
     mask: Literal["image", "pixel", "voxel"] = "image"
@@ -53,6 +56,7 @@ class MockLayout:
     n_planes: int = 1
     series: Literal["TwoPhotonSeries", "OnePhotonSeries"] = "TwoPhotonSeries"
     timestamps: bool = False
+    truth: bool = False
 
 
 def mock_nwbfile_with_movie(
@@ -87,6 +91,8 @@ def mock_nwbfile_with_movie(
         segmentations.add_plane_segmentation(segmentation)
         if layout.stored_traces:
             _add_traces(nwbfile, seen, segmentation, suffix)
+        if layout.truth and plane == 0:
+            _add_truth(nwbfile, seen, segmentation)
     return nwbfile
 
 
@@ -193,3 +199,40 @@ def _add_traces(nwbfile: NWBFile, mock: MockRecording, segmentation: PlaneSegmen
         unit="n.a.",
         rate=mock.recording.times.rate if mock.recording.times else 1.0,
     )
+
+
+def _add_truth(nwbfile: NWBFile, mock: MockRecording, segmentation: PlaneSegmentation) -> None:
+    """Store each active period, and the whole recording as examined."""
+    times = mock.recording.times
+    assert times is not None
+    padded = np.pad(mock.active.astype(np.int8), ((1, 1), (0, 0)))
+    change = np.diff(padded, axis=0).T
+    roi, first = np.nonzero(change == 1)
+    last = np.nonzero(change == -1)[1] - 1
+    periods = ActivityAnnotations.from_arrays(
+        rois=segmentation,
+        columns={
+            "timestamp": times.seconds()[first],
+            "duration": (last - first + 1) * times.frame_interval,
+            "roi": roi,
+            "state": ["active"] * len(roi),
+            "annotator": ["simulation"] * len(roi),
+            "first_frame": first,
+            "last_frame": last,
+        },
+    )
+    n_rois = len(segmentation)
+    segments = AnnotatedSegments.from_arrays(
+        rois=segmentation,
+        columns={
+            "start_time": np.zeros(n_rois),
+            "stop_time": np.full(n_rois, times.n_frames * times.frame_interval),
+            "roi": np.arange(n_rois),
+            "annotator": ["simulation"] * n_rois,
+            "first_frame": np.zeros(n_rois, np.int64),
+            "last_frame": np.full(n_rois, times.n_frames - 1),
+        },
+    )
+    module = nwbfile.create_processing_module(name="cinac", description="Known activity.")
+    module.add(periods)
+    module.add(segments)
