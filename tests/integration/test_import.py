@@ -29,17 +29,20 @@ print([name for name in {HEAVY} if name in set(sys.modules) - before])
 
 
 @pytest.mark.slow
-def test_import_takes_at_most_a_tenth_longer_than_pynwb():
+def test_import_takes_at_most_a_tenth_longer_than_pynwb(monkeypatch):
     """CPU time, the best of several interpreters: other work on the machine must not decide."""
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)  # both from bytecode
 
     def seconds(module: str) -> float:
         code = (
             f"import time; start = time.process_time(); import {module}; print(time.process_time() - start)"
         )
-        return min(float(run(code)) for _ in range(5))
+        return float(run(code))
 
-    run("import ndx_cinac")  # writes bytecode, where that is allowed
-    assert seconds("ndx_cinac") <= 1.1 * seconds("pynwb") + 0.02
+    seconds("ndx_cinac")  # writes the bytecode
+    pairs = [(seconds("pynwb"), seconds("ndx_cinac")) for _ in range(4)]
+    pynwb, ours = (min(times) for times in zip(*pairs, strict=True))
+    assert ours <= 1.1 * pynwb + 0.01, f"pynwb {pynwb:.3f} s, ndx_cinac {ours:.3f} s"
 
 
 @pytest.mark.parametrize("first", ["pynwb, ndx_cinac", "ndx_cinac, pynwb"])

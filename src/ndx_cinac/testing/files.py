@@ -46,7 +46,8 @@ class MockLayout:
     timestamps : bool
         Whether times are timestamps in place of a rate.
     truth : bool
-        Whether the first plane's activity is stored as ActivityAnnotations and AnnotatedSegments in module "cinac".
+        Whether the first plane's activity is stored in module "cinac", as ActivityAnnotations and
+        AnnotatedSegments.
     """
 
     mask: Literal["image", "pixel", "voxel"] = "image"
