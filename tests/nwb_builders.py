@@ -15,9 +15,10 @@ from pynwb.ophys import (
     ImageSegmentation,
     MotionCorrection,
     RoiResponseSeries,
+    TwoPhotonSeries,
 )
 from pynwb.testing.mock.file import mock_NWBFile
-from pynwb.testing.mock.ophys import mock_ImagingPlane, mock_TwoPhotonSeries
+from pynwb.testing.mock.ophys import mock_ImagingPlane
 
 SHAPE = (20, 28)
 N_FRAMES = 60
@@ -62,8 +63,8 @@ class FileBuilder:
             data = noise()
         if "timestamps" not in options:
             options.setdefault("rate", 10.0)
-        options = {"dimension": None, "imaging_plane": self.plane, "unit": "n.a."} | options
-        series = mock_TwoPhotonSeries(name=name, data=data, **options)
+        options = {"imaging_plane": self.plane, "unit": "n.a."} | options
+        series = TwoPhotonSeries(name=name, **({} if data is None else {"data": data}), **options)
         self.nwbfile.add_acquisition(series)
         return series
 
@@ -122,5 +123,5 @@ class FileBuilder:
     def write(self, path: Path, io: Any = NWBHDF5IO) -> Path:
         """Write the file."""
         with io(str(path), "w") as file:
-            file.write(self.nwbfile)
+            file.write(self.nwbfile, cache_spec=False)  # as fast as a test can be
         return path
