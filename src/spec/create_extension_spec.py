@@ -1,10 +1,11 @@
-"""Write the YAML of the namespace ndx-cinac: ``python src/spec/create_extension_spec.py [FOLDER]``."""
+"""Write the YAML of the namespace ndx-cinac: ``python src/spec/create_extension_spec.py``."""
 
 from __future__ import annotations
 
-import sys
+import json
 from pathlib import Path
 
+import yaml
 from pynwb.spec import (
     NWBAttributeSpec,
     NWBDatasetSpec,
@@ -323,8 +324,8 @@ def prediction_provenance() -> NWBGroupSpec:
     )
 
 
-def main(folder: Path) -> None:
-    """Write the namespace and its types into `folder`."""
+def main(folder: Path, quick: Path) -> None:
+    """Write the namespace and its types into `folder`, and the same as JSON into `quick`."""
     builder = NWBNamespaceBuilder(
         name="ndx-cinac",
         version=VERSION,
@@ -332,8 +333,7 @@ def main(folder: Path) -> None:
         author=["The ndx-cinac developers"],
         contact=["ndx-cinac@users.noreply.github.com"],
     )
-    # The whole of core, not single types of it: pynwb validates files against every namespace that they
-    # cache.
+    # All of core, not single types of it: pynwb validates whole files against each namespace they cache.
     builder.include_namespace("core")
     types = [
         classifier_table(),
@@ -347,8 +347,10 @@ def main(folder: Path) -> None:
     ]
     folder.mkdir(parents=True, exist_ok=True)
     export_spec(builder, types, str(folder))
+    contents = {path.name: yaml.safe_load(path.read_text()) for path in sorted(folder.glob("*.yaml"))}
+    quick.write_text(json.dumps(contents, indent=1) + "\n")
 
 
 if __name__ == "__main__":
     root = Path(__file__).resolve().parents[2]
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else root / "spec")
+    main(root / "spec", root / "src" / "ndx_cinac" / "neurodata" / "namespace.json")

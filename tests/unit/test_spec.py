@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -12,10 +13,12 @@ import pytest
 import yaml
 from hdmf.testing.validate_spec import validate_spec
 
+from ndx_cinac.neurodata import namespace
 from ndx_cinac.neurodata.namespace import spec_folder
 
 ROOT = Path(__file__).resolve().parents[2]
 GENERATOR = ROOT / "src" / "spec" / "create_extension_spec.py"
+QUICK = Path(namespace.__file__).with_suffix(".json")
 FILES = ("ndx-cinac.namespace.yaml", "ndx-cinac.extensions.yaml")
 TYPES = {
     "ClassifierTable": "DynamicTable",
@@ -39,10 +42,16 @@ def test_committed_yaml_is_what_the_generator_writes(tmp_path):
     spec = importlib.util.spec_from_file_location("create_extension_spec", GENERATOR)
     generator = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(generator)
-    generator.main(tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(FILES)
+    generator.main(tmp_path / "spec", tmp_path / "namespace.json")
+    assert sorted(path.name for path in (tmp_path / "spec").iterdir()) == sorted(FILES)
     for name in FILES:
-        assert (tmp_path / name).read_bytes() == (ROOT / "spec" / name).read_bytes()
+        assert (tmp_path / "spec" / name).read_bytes() == (ROOT / "spec" / name).read_bytes()
+    assert (tmp_path / "namespace.json").read_bytes() == QUICK.read_bytes()
+
+
+def test_json_that_is_loaded_holds_the_same_as_the_yaml():
+    quick = json.loads(QUICK.read_text())
+    assert quick == {name: yaml.safe_load((spec_folder() / name).read_text()) for name in FILES}
 
 
 @pytest.mark.skipif(not GENERATOR.exists(), reason="the package is installed")
