@@ -36,7 +36,8 @@ class Traces:
     coefficients : ndarray of float32, shape (n_frames, 4)
         Offset (in the movie's unit), gain - 1, and shift along both axes (pixels) of each frame.
     missing_frames : ndarray of int64
-        Frames that are mostly NaN or blank; traces are interpolated there.
+        Frames that are mostly NaN, or blank: one value everywhere in a movie that has a picture, as when a
+        shutter is closed. Traces are interpolated there.
     notes : tuple of str
         What a user should know.
     """

@@ -1,6 +1,7 @@
 """Traces and channels: right on small scenes, finite on odd ones, and the same however the movie is read."""
 
 import json
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -225,6 +226,25 @@ def test_a_short_movie_is_read_once_in_all(scene):
     counting = CountingMovie(movie, chunk_frames=10)
     extract_traces(counting, rois)
     assert (counting.counts() == 1).all()
+
+
+def test_memory_is_bounded_by_the_block_and_not_by_the_movie():
+    rng = np.random.default_rng(0)
+    pool = rng.integers(90, 110, (500, 32, 32)).astype(np.uint16)
+
+    class Endless(Movie):
+        shape, dtype, chunk_frames = (12000, 32, 32), pool.dtype, 10
+
+        def read(self, start, stop):
+            return pool[np.arange(start, stop) % 500]
+
+    rois = Rois.from_pixels([disk(centre, 3, (32, 32)) for centre in rng.integers(4, 28, (8, 2))], (32, 32))
+    options = TraceOptions(sample_bytes=2**20, block_bytes=2**20, store_bytes=0)
+    tracemalloc.start()
+    extract_traces(Endless(), rois, options).close()
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 12 * 2**20 < 12000 * pool[0].nbytes
 
 
 def test_progress_is_told_and_ends_at_the_total(scene):
