@@ -110,7 +110,7 @@ def test_several_movies_are_all_listed_with_the_options_that_choose(tmp_path):
     path = builder.write(tmp_path / "a.nwb")
     report = inspect_file(path)
     assert "--movie" in report.problem
-    assert [movie.path for movie in report.movies] == ["acquisition/TwoPhotonSeries", "acquisition/Red"]
+    assert {movie.path for movie in report.movies} == {"acquisition/TwoPhotonSeries", "acquisition/Red"}
     assert inspect_file(path, ReadingOptions(movie="Red")).movie == "acquisition/Red"
 
 
