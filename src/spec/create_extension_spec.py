@@ -335,16 +335,8 @@ def main(folder: Path, quick: Path) -> None:
     )
     # All of core, not single types of it: pynwb validates whole files against each namespace they cache.
     builder.include_namespace("core")
-    types = [
-        classifier_table(),
-        activity_predictions(),
-        cell_type_predictions(),
-        predicted_transients(),
-        activity_annotations(),
-        annotated_segments(),
-        cell_type_annotations(),
-        prediction_provenance(),
-    ]
+    types = [classifier_table(), activity_predictions(), cell_type_predictions(), predicted_transients()]
+    types += [activity_annotations(), annotated_segments(), cell_type_annotations(), prediction_provenance()]
     folder.mkdir(parents=True, exist_ok=True)
     export_spec(builder, types, str(folder))
     contents = {path.name: yaml.safe_load(path.read_text()) for path in sorted(folder.glob("*.yaml"))}
