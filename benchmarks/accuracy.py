@@ -2,12 +2,13 @@
 
     python benchmarks/accuracy.py FOLDER [--classifier activity-sim] [--json FILE]
 
-FOLDER holds one ``.npz`` file per movie: ``movie`` (frames, first, second), ``masks_yx`` with ``masks_start``
-(pixels of ROI r: rows ``masks_start[r]`` to ``masks_start[r + 1]``), ``raster_dur`` (ROIs x frames, 1 from onset
-to peak of a transient) and ``cells_of_interest`` (rows that are scored; all ROIs are given to the predictor).
+FOLDER holds one ``.npz`` file per movie: ``movie`` (frames, first, second), ``masks_yx`` with
+``masks_start`` (pixels of ROI r: rows ``masks_start[r]`` to ``masks_start[r + 1]``), ``raster_dur`` (ROIs x
+frames, 1 from onset to peak of a transient) and ``cells_of_interest`` (rows that are scored; all ROIs are
+given to the predictor).
 
-The classifier is scored at the threshold of its card. Each trace-based method gets the threshold that suits the
-very movie best, chosen by the same figure that is shown.
+The classifier is scored at the threshold of its card. Each trace-based method gets the threshold that suits
+the very movie best, chosen by the same figure that is shown.
 """
 
 from __future__ import annotations

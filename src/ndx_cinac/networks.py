@@ -264,7 +264,7 @@ class CompiledNetwork:
         self.model = model
         self.n_channels = int(model.input_shape[-1])
         self.block, self.halo, self.batch_size = block, halo, batch_size
-        self._function = tf.function(lambda windows: model(windows, training=False))
+        self._function = tf.function(lambda windows: model(windows, training=False), reduce_retracing=True)
 
     def predict(self, channels: NDArray[np.float32]) -> NDArray[np.float32]:
         """Run the network.

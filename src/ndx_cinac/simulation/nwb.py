@@ -109,9 +109,7 @@ def _empty_file(field: SimulatedField) -> NWBFile:
 
 
 def _imaging_plane(nwbfile: NWBFile, field: SimulatedField) -> ImagingPlane:
-    device = nwbfile.create_device(
-        name="Microscope", description="Simulated two-photon microscope", manufacturer="none (simulation)"
-    )
+    device = nwbfile.create_device(name="Microscope", description="Simulated two-photon microscope")
     channel = OpticalChannel(
         name="OpticalChannel", description="Simulated green channel", emission_lambda=510.0
     )
