@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
+import h5py
 import numpy as np
 from hdmf.common import DynamicTable, DynamicTableRegion, VectorData, VectorIndex
 from hdmf.container import AbstractContainer
-from hdmf.data_utils import DataChunkIterator
 from hdmf.utils import get_docval
 from pynwb import NWBFile
 from pynwb.ophys import ImageSegmentation, PlaneSegmentation
@@ -36,13 +36,14 @@ SESSION_FIELDS = (
 )
 
 LARGE = 2**26
-"""Columns of more bytes than this are copied row by row (64 MiB)."""
+"""Numeric columns of more bytes than this (64 MiB), as image masks, are copied without being loaded."""
 
 
 def standalone_file(source: NWBFile, segmentation: PlaneSegmentation) -> tuple[NWBFile, PlaneSegmentation]:
     """Make an NWB file of a session with its subject, one imaging plane with its device, and one ROI table.
 
-    Nothing in it points to another file; its identifier and object ids are its own.
+    Written with ``link_data=False``, nothing in it points to another file. Its identifier and object ids are its
+    own.
 
     Parameters
     ----------
@@ -132,21 +133,11 @@ def _comes_along(column: VectorData) -> bool:
 
 
 def _column_data(column: VectorData) -> Any:
-    """Return a column's values; those of a large column as an iterator, row by row."""
+    """Return a column's values; those of a large HDF5 column as the dataset, to be copied unloaded."""
     data = column.data
-    dtype = getattr(data, "dtype", None)
-    if (
-        not isinstance(dtype, np.dtype)
-        or dtype.kind not in "biuf"
-        or np.prod(data.shape) * dtype.itemsize <= LARGE
-    ):
-        return _plain(data)
-
-    def rows() -> Iterator[Any]:
-        for row in range(len(data)):
-            yield np.asarray(data[row])
-
-    return DataChunkIterator(data=rows(), maxshape=(None, *data.shape[1:]), dtype=dtype, buffer_size=16)
+    if isinstance(data, h5py.Dataset) and data.dtype.kind in "biuf" and data.nbytes > LARGE:
+        return data
+    return _plain(data)
 
 
 def _plain(value: Any) -> Any:

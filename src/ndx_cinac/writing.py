@@ -185,14 +185,16 @@ def _export(nwbfile: NWBFile, partial: Path) -> None:
     """Write an NWBFile that lives in memory, without binding the object to this file."""
     manager = get_manager()
     manager.build(nwbfile, source=str(partial), root=True, export=True)
-    if is_zarr(partial):
-        io = require("hdmf_zarr", extra="zarr", feature="A Zarr file").NWBZarrIO(
-            str(partial), "w", manager=manager
-        )
-    else:
-        io = NWBHDF5IO(str(partial), "w", manager=manager)
-    with io:
+    with _new_file(partial, manager=manager) as io:
         io.export(src_io=io, nwbfile=nwbfile)
+
+
+def _new_file(path: Path, **options: Any) -> Any:
+    """Return an io that writes a new file of the kind that its path names."""
+    if is_zarr(path):
+        zarr_io = require("hdmf_zarr", extra="zarr", feature="A Zarr file").NWBZarrIO
+        return zarr_io(str(path), "w", **options)
+    return NWBHDF5IO(str(path), "w", **options)
 
 
 def _append(result: ActivityResult, options: OutputOptions, partial: Path) -> None:
@@ -220,12 +222,8 @@ def _write_standalone(
     nwbfile, new_table = standalone_file(source, table)
     compress, folder = not is_zarr(partial), partial.parent
     add_to_nwbfile(result, nwbfile, name, segmentation=new_table, compress=compress, folder=folder)
-    if is_zarr(partial):
-        io = require("hdmf_zarr", extra="zarr", feature="A Zarr file").NWBZarrIO(str(partial), "w")
-    else:
-        io = NWBHDF5IO(str(partial), "w")
-    with io:
-        io.write(nwbfile)
+    with _new_file(partial) as io:
+        io.write(nwbfile, link_data=False)
 
 
 def check_written(path: Path, result: ActivityResult, options: OutputOptions) -> None:
