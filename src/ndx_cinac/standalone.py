@@ -42,8 +42,8 @@ LARGE = 2**26
 def standalone_file(source: NWBFile, segmentation: PlaneSegmentation) -> tuple[NWBFile, PlaneSegmentation]:
     """Make an NWB file of a session with its subject, one imaging plane with its device, and one ROI table.
 
-    Written with ``link_data=False``, nothing in it points to another file. Its identifier and object ids are its
-    own.
+    Written with ``link_data=False``, nothing in it points to another file. Its identifier and object ids are
+    its own.
 
     Parameters
     ----------

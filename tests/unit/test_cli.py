@@ -1,0 +1,165 @@
+"""The command line: help, exit status, what goes to which stream; the verbs' work is replaced here."""
+
+from __future__ import annotations
+
+import json
+import logging
+import subprocess
+import sys
+import warnings
+
+import pytest
+
+from ndx_cinac import commands
+from ndx_cinac.cli import build_parser, main
+from ndx_cinac.environment import EXTRAS, describe_environment, environment_text
+from ndx_cinac.errors import ReadingError
+
+VERBS = ("demo", "simulate", "inspect", "predict", "plot", "train", "classifiers", "info")
+
+
+@pytest.fixture(autouse=True)
+def leave_logging_alone():
+    """Undo what the command line sets for its own process."""
+    level, handlers = logging.getLogger("ndx_cinac").level, list(logging.getLogger().handlers)
+    with warnings.catch_warnings():
+        yield
+    logging.getLogger("ndx_cinac").setLevel(level)
+    logging.getLogger().handlers[:] = handlers
+
+
+def failing(error):
+    def run(options):
+        raise error
+
+    return run
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_help_with_an_example(capsys, verb):
+    with pytest.raises(SystemExit) as stopped:
+        main([verb, "--help"])
+    assert stopped.value.code == 0
+    assert f"example:\n  ndx-cinac {verb}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("action", ["list", "show"])
+def test_actions_of_classifiers_have_help_with_an_example(capsys, action):
+    with pytest.raises(SystemExit):
+        main(["classifiers", action, "--help"])
+    assert f"ndx-cinac classifiers {action}" in capsys.readouterr().out
+
+
+def test_every_verb_has_a_function():
+    for verb in VERBS:
+        if verb != "classifiers":
+            assert callable(getattr(commands, verb))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["unknown"],
+        ["predict"],
+        ["predict", "a.nwb", "--threshold", "2"],
+        ["predict", "a.nwb", "--batch-size", "0"],
+        ["predict", "a.nwb", "--mode", "move"],
+        ["predict", "a.nwb", "--rois", "1", "--roi-column", "iscell"],
+        ["plot", "a.nwb", "--rois", "x"],
+        ["classifiers"],
+    ],
+)
+def test_wrong_usage_exits_with_2(capsys, arguments):
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments)
+    assert stopped.value.code == 2
+    assert "usage: ndx-cinac" in capsys.readouterr().err
+
+
+def test_known_failure_says_why_without_a_traceback(capsys, monkeypatch):
+    monkeypatch.setattr(commands, "info", failing(ReadingError("It broke", where="a.nwb", fix="Mend it")))
+    assert main(["info"]) == 1
+    captured = capsys.readouterr()
+    assert captured.err == "ndx-cinac: It broke (a.nwb). Mend it.\n"
+    assert captured.out == ""
+
+
+@pytest.mark.parametrize("arguments", [["--debug", "info"], ["info", "--debug"]])
+def test_debug_gives_the_traceback(capsys, monkeypatch, arguments):
+    monkeypatch.setattr(commands, "info", failing(ReadingError("It broke")))
+    assert main(arguments) == 1
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_unexpected_failure_is_said_in_two_lines(capsys, monkeypatch):
+    monkeypatch.setattr(commands, "info", failing(ZeroDivisionError("division by zero")))
+    assert main(["info"]) == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "ndx-cinac: unexpected ZeroDivisionError: division by zero"
+    assert "--debug" in lines[1]
+    assert len(lines) == 2
+
+
+def test_interruption_exits_with_130_and_one_line(capsys, monkeypatch):
+    monkeypatch.setattr(commands, "info", failing(KeyboardInterrupt()))
+    assert main(["info"]) == 130
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("arguments", [["-q", "info"], ["info", "-q"], ["info", "--quiet"]])
+def test_options_for_all_verbs_stand_on_either_side(monkeypatch, arguments):
+    seen = []
+    monkeypatch.setattr(commands, "info", seen.append)
+    assert main(arguments) == 0
+    assert seen[0].quiet
+    assert not seen[0].debug
+
+
+def test_existing_output_is_refused_before_tensorflow_is_loaded(tmp_path, capsys):
+    (tmp_path / "a.nwb").write_bytes(b"")
+    (tmp_path / "a_cinac.nwb").write_bytes(b"precious")
+    assert main(["predict", str(tmp_path / "a.nwb")]) == 1
+    assert "The output exists already" in capsys.readouterr().err
+    assert (tmp_path / "a_cinac.nwb").read_bytes() == b"precious"
+
+
+def test_native_messages_are_dropped_unless_something_fails():
+    script = (
+        "import os\nfrom ndx_cinac.commands import _native_messages_aside as aside\n"
+        "with aside(show=False): os.write(2, b'noise')\n"
+        "try:\n    with aside(show=False): os.write(2, b'cause'); raise OSError\nexcept OSError: pass\n"
+        "with aside(show=True): os.write(2, b'asked')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stderr == "causeasked"
+
+
+def test_environment_names_what_an_extra_lacks(monkeypatch):
+    from ndx_cinac import environment
+
+    known = environment.installed_version
+    monkeypatch.setattr(
+        environment, "installed_version", lambda name: None if name in ("zarr", "keras") else known(name)
+    )
+    facts = describe_environment()
+    assert facts["extras"]["zarr"] == ["zarr"]
+    assert facts["device"] is None
+    text = environment_text()
+    assert 'lacks zarr: pip install "ndx-cinac[zarr]"' in text
+    assert "TensorFlow is not installed" in text
+
+
+def test_info_is_valid_json(capsys, monkeypatch):
+    from ndx_cinac import environment
+
+    monkeypatch.setattr(environment, "_device", lambda: "CPU")
+    assert main(["info", "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert set(facts["extras"]) == set(EXTRAS)
+    assert {"ndx-cinac", "pynwb", "numpy"} <= set(facts["packages"])
+
+
+def test_rois_and_global_options_are_parsed():
+    options = build_parser().parse_args(["predict", "a.nwb", "--rois", "0", "3", "5", "--mode", "standalone"])
+    assert (options.rois, options.mode, options.run) == ([0, 3, 5], "standalone", "predict")
