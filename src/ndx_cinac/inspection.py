@@ -9,10 +9,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from .axes import AxesOption
 from .errors import ClassifierError, MissingExtraError, ReadingError
 from .file_contents import FileContents, survey
+from .masks import RoiSelection
 from .opening import open_nwbfile
-from .reading import ReadingOptions, recording_from
+from .reading import MovieOption, ReadingOptions, recording_from
 from .recording import CinacRecording
 
 DEFAULT_CLASSIFIER = "activity-sim"
@@ -135,7 +137,13 @@ class InspectionReport:
 
 
 def inspect_file(
-    path: str | Path, options: ReadingOptions | None = None, *, classifier: str | Path = DEFAULT_CLASSIFIER
+    path: str | Path,
+    movie: MovieOption = None,
+    segmentation: str | None = None,
+    axes: AxesOption = "auto",
+    classifier: str | Path = DEFAULT_CLASSIFIER,
+    *,
+    rois: RoiSelection | None = None,
 ) -> InspectionReport:
     """Say what a file holds and what a prediction would do with it; nothing is predicted.
 
@@ -145,8 +153,8 @@ def inspect_file(
     ----------
     path : str or Path
         An NWB file.
-    options : ReadingOptions, optional
-        Which movie, segmentation and rows, and how their axes lie.
+    movie, segmentation, axes, rois
+        As in `read_recording`.
     classifier : str or Path
         Name or folder of the classifier whose card is compared.
 
@@ -162,7 +170,7 @@ def inspect_file(
         contents = survey(opened.nwbfile)
         found = _found(contents)
         try:
-            recording = recording_from(opened, contents, options or ReadingOptions())
+            recording = recording_from(opened, contents, ReadingOptions(movie, segmentation, axes, rois))
         except (ReadingError, MissingExtraError) as error:
             wanted, warnings = _classifier(classifier, None)
             return InspectionReport(

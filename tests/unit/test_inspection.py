@@ -13,7 +13,6 @@ from ndx_cinac import inspection
 from ndx_cinac.errors import ReadingError
 from ndx_cinac.inspection import inspect_file
 from ndx_cinac.masks import RoiSelection
-from ndx_cinac.reading import ReadingOptions
 
 
 @pytest.fixture
@@ -51,7 +50,7 @@ def test_each_roi_has_row_id_size_and_centroid_and_a_reason_where_it_is_skipped(
 
 
 def test_rows_that_are_not_chosen_are_shown_with_the_reason(path):
-    rois = inspect_file(path, ReadingOptions(rois=RoiSelection(rows=(1,)))).to_dict()["rois"]
+    rois = inspect_file(path, rois=RoiSelection(rows=(1,))).to_dict()["rois"]
     assert rois[0]["skipped"] == "its row was not chosen"
     assert "skipped" not in rois[1]
 
@@ -111,7 +110,7 @@ def test_several_movies_are_all_listed_with_the_options_that_choose(tmp_path):
     report = inspect_file(path)
     assert "--movie" in report.problem
     assert {movie.path for movie in report.movies} == {"acquisition/TwoPhotonSeries", "acquisition/Red"}
-    assert inspect_file(path, ReadingOptions(movie="Red")).movie == "acquisition/Red"
+    assert inspect_file(path, movie="Red").movie == "acquisition/Red"
 
 
 def test_a_file_whose_rois_all_fail_is_a_problem(tmp_path):
@@ -152,6 +151,6 @@ def test_the_file_is_closed_again(path):
 def test_a_movie_from_elsewhere_is_shown(tmp_path):
     builder = FileBuilder()
     builder.segmentation()
-    report = inspect_file(builder.write(tmp_path / "a.nwb"), ReadingOptions(movie=noise()))
+    report = inspect_file(builder.write(tmp_path / "a.nwb"), movie=noise())
     assert report.movie == "(given from outside of the file)"
     assert report.n_frames == 60
