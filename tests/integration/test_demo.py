@@ -24,7 +24,7 @@ def finished(tmp_path_factory) -> tuple[Path, list[str]]:
     with pytest.MonkeyPatch.context() as patch:
         settings = folder.parent / "small.yaml"
         settings.write_text(
-            "movie: {shape: [64, 64], n_frames: 500, frame_rate: [15, 15]}\n"
+            "movie: {shape: [64, 64], n_frames: [500, 500], frame_rate: [15, 15]}\n"
             "cells: {number: [8, 10], diameter: [10, 12]}\nactivity: {silent_fraction: [0, 0]}\n"
         )
         patch.setattr(demo, "PRESET", str(settings))
