@@ -187,7 +187,7 @@ def keras_versions() -> dict[str, str]:
 
 
 @contextmanager
-def _full_precision() -> Iterator[None]:
+def full_precision() -> Iterator[None]:
     """Multiply in float32 on GPUs, too: TF32 would change probabilities by more than a thousandth."""
     before = tf.config.experimental.tensor_float_32_execution_enabled()
     tf.config.experimental.enable_tensor_float_32_execution(False)
@@ -292,7 +292,7 @@ class CompiledNetwork:
         output = np.empty((n_rois, n_frames), np.float32)
         length = min(self.block, n_frames)
         done = 0
-        with _full_precision():
+        with full_precision():
             while done < len(jobs):
                 batch = jobs[done : done + self.batch_size]
                 values = self._run([channels[roi, start : start + length] for roi, start, _, _ in batch])
