@@ -14,6 +14,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from .errors import MissingExtraError
 from .output import OutputOptions, check_output
 
 
@@ -164,7 +165,12 @@ def _progress(options: Namespace) -> Any:
     """Return bars on a terminal; they draw nothing elsewhere, nor when told to be quiet."""
     from .progress import ProgressBars, silent
 
-    return silent if options.quiet else ProgressBars()
+    if options.quiet:
+        return silent
+    try:
+        return ProgressBars()
+    except MissingExtraError:  # figures can be drawn without tqdm
+        return silent
 
 
 def _load_networks(options: Namespace) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-from .errors import ConfigError, OutputError
+from .errors import ConfigError, OutputError, ReadingError
 
 OutputMode = Literal["copy", "standalone", "in-place"]
 
@@ -115,9 +115,14 @@ def check_output(options: OutputOptions, source: Path | None) -> Path:
     ------
     OutputError
         If the output or the name exists, would overwrite the source, or has no place to go.
+    ReadingError
+        If the source does not exist, or is neither HDF5 nor a Zarr folder.
     """
     from .stored import stored_names
 
+    if source is not None and not source.exists():
+        what = f"'{source}' does not exist"
+        raise ReadingError(what, fix="Check the path; relative paths start from the current folder")
     goal = goal_path(options, source)
     _check_goal(goal, options, source)
     _check_folder(goal, source, options)

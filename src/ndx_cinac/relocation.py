@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
@@ -33,15 +34,37 @@ def relocate(copied: Path, source: Path, folder: Path) -> None:
     OutputError
         If a dataset keeps its values in another file in a way that cannot be rewritten.
     """
-    old = source.parent.resolve()
-    if old == folder.resolve():
+    move = Move((source.parent.resolve(), source.resolve().parent), folder.resolve())
+    if set(move.old) == {move.new}:
         return
     if copied.is_dir():
-        _relocate_zarr(copied, old, folder.resolve())
+        _relocate_zarr(copied, move)
     else:
         with h5py.File(copied, "r+") as file:
             for group, name, link in _walk(file):
-                _relocate_object(group, name, link, (old, folder.resolve()))
+                _relocate_object(group, name, link, move)
+
+
+@dataclass(frozen=True)
+class Move:
+    """From where to where a copy goes.
+
+    Attributes
+    ----------
+    old : tuple of Path
+        Folders that relative paths may start from: the source's own and, where it is a link, that of
+        the file it leads to.
+    new : Path
+        The copy's folder.
+    """
+
+    old: tuple[Path, Path]
+    new: Path
+
+    def path(self, value: str) -> str:
+        """Return a path as it holds from the new folder."""
+        found = [folder for folder in self.old if value.strip() and (folder / value).exists()]
+        return moved(value, (found or self.old)[0], self.new)
 
 
 def moved(value: str, old: Path, new: Path) -> str:
@@ -78,10 +101,10 @@ def _walk(group: h5py.Group) -> Iterator[tuple[h5py.Group, str, Any]]:
             yield from _walk(group[name])
 
 
-def _relocate_object(group: h5py.Group, name: str, link: Any, folders: tuple[Path, Path]) -> None:
+def _relocate_object(group: h5py.Group, name: str, link: Any, move: Move) -> None:
     """Rewrite one link to another file, or one list of external files."""
     if isinstance(link, h5py.ExternalLink):
-        path = moved(link.filename, *folders)
+        path = move.path(link.filename)
         if path != link.filename:
             del group[name]
             group[name] = h5py.ExternalLink(path, link.path)
@@ -91,7 +114,7 @@ def _relocate_object(group: h5py.Group, name: str, link: Any, folders: tuple[Pat
     dataset = group[name]
     if name == "external_file" and h5py.check_string_dtype(dataset.dtype) is not None:
         before = [str(value) for value in np.atleast_1d(dataset.asstr()[()])]
-        after = [moved(value, *folders) for value in before]
+        after = [move.path(value) for value in before]
         if after != before:
             _rewrite_text(group, name, after)
     elif _leads_outside(dataset):
@@ -121,20 +144,19 @@ def _rewrite_text(group: h5py.Group, name: str, values: list[str]) -> None:
     group[name].attrs.update(attributes)
 
 
-def _relocate_zarr(copied: Path, old: Path, new: Path) -> None:
+def _relocate_zarr(copied: Path, move: Move) -> None:
     """Rewrite links to other stores and lists of external files in a Zarr folder."""
     zarr = require("zarr", extra="zarr", feature="Copying a Zarr file")
     for file in list(copied.rglob("external_file/.zarray")):
         array = zarr.open_array(str(file.parent), mode="r+")
-        array[...] = np.array([moved(str(value), old, new) for value in array[...].ravel()], dtype=object)
+        array[...] = np.array([move.path(str(value)) for value in array[...].ravel()], dtype=object)
     for file in list(copied.rglob(".zattrs")):
         attributes = json.loads(file.read_text())
         links = attributes.get("zarr_link", [])
+        inside = Move((move.old[0] / copied.name, move.old[1] / copied.name), move.new / copied.name)
         for link in links:
-            if (
-                link.get("source", ".") != "."
-            ):  # such a path starts at the store's own folder, one below `old`
-                link["source"] = moved(link["source"], old / copied.name, new / copied.name)
+            if link.get("source", ".") != ".":  # such a path starts inside the store's folder
+                link["source"] = inside.path(link["source"])
         if links:
             file.write_text(json.dumps(attributes))
     consolidate(copied)

@@ -324,6 +324,18 @@ def test_copy_in_the_same_folder_keeps_the_relative_paths(tmp_path):
         assert list(nwbfile.acquisition["External"].external_file[:]) == ["raw/a.tif", "raw/b.tif"]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights on Windows")
+def test_copy_of_a_linked_source_finds_the_movie_beside_the_real_file(tmp_path):
+    source, frames = external_source(tmp_path / "store")
+    link = tmp_path / "linked.nwb"
+    link.symlink_to(source)
+    output = write_predictions(random_result(link), None, link)
+    assert output == tmp_path.resolve() / "linked_cinac.nwb"
+    assert not output.is_symlink()
+    with read_recording(output) as recording:
+        np.testing.assert_array_equal(recording.movie.read(0, 60), frames)
+
+
 def test_zarr_copy_in_another_folder_still_finds_its_external_movie(tmp_path):
     hdmf_zarr = pytest.importorskip("hdmf_zarr")
     hdf5, frames = external_source(tmp_path / "here")

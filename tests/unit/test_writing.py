@@ -102,6 +102,11 @@ def test_output_that_is_the_source_is_refused(source):
         check_output(OutputOptions(path=source, overwrite=True), source)
 
 
+def test_missing_source_is_named(tmp_path):
+    with pytest.raises(ReadingError, match=r"none\.nwb' does not exist"):
+        check_output(OutputOptions(), tmp_path / "none.nwb")
+
+
 def test_missing_folder_is_refused(source, tmp_path):
     with pytest.raises(OutputError, match="The output's folder does not exist"):
         check_output(OutputOptions(path=tmp_path / "none" / "a.nwb"), source)
