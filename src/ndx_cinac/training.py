@@ -120,7 +120,7 @@ def fit(config: TrainingConfig, examples: Sequence[Example], progress: Progress 
 
     pieces = _Pieces(examples, config)
     keras.utils.set_random_seed(config.seed)
-    network = build_activity_network(len(CHANNELS), width=config.width)
+    network = build_activity_network(len(CHANNELS), width=config.width, dilations=config.dilations)
     schedule = keras.optimizers.schedules.CosineDecay(
         initial_learning_rate=config.learning_rate * 0.01,
         decay_steps=max(1, config.steps - config.warm_up_steps),
@@ -129,7 +129,8 @@ def fit(config: TrainingConfig, examples: Sequence[Example], progress: Progress 
         warmup_steps=config.warm_up_steps,
     )
     optimizer = keras.optimizers.Adam(schedule, global_clipnorm=config.gradient_norm)
-    network.compile(optimizer=optimizer, loss=_frame_loss(keras))
+    optimizer.build(network.trainable_variables)  # else the first step is traced twice
+    network.compile(optimizer=optimizer, loss=_frame_loss(keras), jit_compile=False)
     for step in range(1, config.steps + 1):
         loss = network.train_on_batch(*pieces.draw())
         if step % 50 == 0 or step == config.steps:

@@ -40,6 +40,8 @@ class TrainingConfig:
     """Folder that keeps finished fields for another training with the same settings."""
     width: int = 48
     """Features per frame inside the network."""
+    dilations: tuple[int, ...] = (1, 2, 4, 8, 16, 32, 1, 2, 4)
+    """Frames between the taps of each of its convolutions over time."""
     steps: int = 12000
     """Steps of the optimiser."""
     batch_size: int = 24
@@ -77,7 +79,8 @@ class TrainingConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the options as JSON types."""
-        return {**asdict(self), "simulation": self.simulation.to_dict(), "traces": self.traces.to_dict()}
+        parts = {"simulation": self.simulation.to_dict(), "traces": self.traces.to_dict()}
+        return {**asdict(self), **parts, "dilations": list(self.dilations)}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], *, where: str = "training config") -> TrainingConfig:
@@ -106,6 +109,8 @@ class TrainingConfig:
             raise ConfigError(what, where=where, fix=f"Known are: {', '.join(e.name for e in fields(cls))}")
         if "simulation" in made:
             made["simulation"] = SimulationConfig.from_dict(made["simulation"], where=f"{where}: simulation")
+        if "dilations" in made:
+            made["dilations"] = _dilations(made["dilations"], where)
         if "traces" in made:
             made["traces"] = TraceOptions.from_dict(made["traces"])
         return cls(**made)
@@ -125,3 +130,11 @@ class TrainingConfig:
             what = f"The training config cannot be read: {error}"
             raise ConfigError(what, where=str(path)) from error
         return cls.from_dict(values or {}, where=str(path))
+
+
+def _dilations(value: Any, where: str) -> tuple[int, ...]:
+    """Check a list of whole numbers of at least 1, and return it as a tuple."""
+    if not isinstance(value, (list, tuple)) or not value or not all(type(v) is int and v >= 1 for v in value):
+        what = f"The training option 'dilations' cannot be {value!r}"
+        raise ConfigError(what, where=where, fix="Give whole numbers of at least 1, as a list")
+    return tuple(value)

@@ -28,6 +28,7 @@ SMALL = TrainingConfig(
     n_test_fields=3,
     workers=0,
     width=8,
+    dilations=(1, 2),
     steps=12,
     batch_size=4,
     crop_frames=64,
@@ -193,6 +194,7 @@ def test_a_training_config_is_read_from_yaml(tmp_path: Path):
     [
         ({"epochs": 3}, "Unknown training option 'epochs'"),
         ({"steps": 0}, "'steps' cannot be 0"),
+        ({"dilations": [0]}, "'dilations' cannot be [0]"),
         ({"steps": 2.5}, "'steps' cannot be 2.5"),
         ({"seed": -1}, "'seed' cannot be -1"),
         ({"learning_rate": "fast"}, "'learning_rate' cannot be 'fast'"),
