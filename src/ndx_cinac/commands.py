@@ -34,15 +34,13 @@ def demo(options: Namespace) -> None:
 
 def simulate(options: Namespace) -> None:
     """Make an NWB file with a simulated recording and its truth."""
-    import numpy as np
-
     from .output import written_whole
     from .simulation import load_config, simulate_field
     from .simulation.nwb import write_nwb
 
     path = check_output(OutputOptions(path=options.output, overwrite=options.overwrite), None)
     config = load_config(options.config or options.preset)
-    field = simulate_field(config, np.random.default_rng(options.seed))
+    field = simulate_field(config, options.seed)
     with written_whole(path) as partial:
         write_nwb(field, partial)
     frames, rois = field.active.shape

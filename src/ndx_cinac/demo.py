@@ -7,8 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from .errors import OutputError
 from .extras import require
 from .output import OutputOptions
@@ -71,7 +69,7 @@ def run_demo(
 
     started, tell = time.perf_counter(), say or (lambda _: None)
     recording, predicted = prepare_folder(Path(folder).expanduser(), overwrite=overwrite)
-    field = simulate_field(load_config(PRESET), np.random.default_rng(seed))
+    field = simulate_field(load_config(PRESET), seed)
     write_nwb(field, recording)
     tell(f"simulated    a two-photon recording with known activity, seed {seed}: {recording}")
     result = predict_activity(recording, output=OutputOptions(predicted), progress=progress)

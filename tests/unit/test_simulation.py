@@ -217,6 +217,17 @@ def test_an_unknown_preset_lists_the_known_ones():
         load_config("three-photon")
 
 
+def test_a_negative_seed_is_refused():
+    with pytest.raises(ConfigError, match="cannot start from the seed -1"):
+        simulate_field(SMALL, -1)
+
+
+def test_a_field_without_room_for_a_cell_is_refused():
+    config = replace(SMALL, movie=replace(SMALL.movie, shape=(3, 3)))
+    with pytest.raises(ConfigError, match="has room in a field of 3 x 3 pixels"):
+        simulate_field(config, 0)
+
+
 def test_yaml_is_read_without_running_anything(tmp_path: Path):
     path = tmp_path / "unsafe.yaml"
     path.write_text(

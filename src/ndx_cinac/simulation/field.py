@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.ndimage import gaussian_filter1d
 
+from ..errors import ConfigError
 from ..progress import Progress, silent
 from ..rois import Rois
 from .activity import Activity, simulate_activity
@@ -91,8 +92,16 @@ def simulate_field(
         A seed, which makes the field exactly repeatable, or the source of all chance.
     progress : Progress
         Called as frames are made.
+
+    Raises
+    ------
+    ConfigError
+        If the seed is negative, or no cell has room in the field.
     """
     seed = rng if isinstance(rng, int) else None
+    if seed is not None and seed < 0:
+        what = f"A simulation cannot start from the seed {seed}"
+        raise ConfigError(what, fix="Give a whole number of at least 0")
     rng = np.random.default_rng(rng)
     frame_rate = log_uniform(rng, config.movie.frame_rate)
     n_frames = round(log_uniform(rng, config.movie.n_frames))
@@ -133,6 +142,11 @@ def _simulate_cells(
     shape = config.movie.shape
     footprints = draw_cells(rng, config.cells, shape, diameter, config.masks.smallest)
     number = len(footprints)
+    if not number:
+        what = f"No cell of about {diameter:.0f} pixels has room in a field of {shape[0]} x {shape[1]} pixels"
+        raise ConfigError(
+            what, fix="Choose a larger field, smaller cells, or fewer pixels as an ROI's smallest"
+        )
     activity = simulate_activity(rng, config.activity, number, n_frames, frame_rate)
     height = np.exp(rng.normal(0, uniform(rng, config.cells.brightness_spread), number))
     resting = uniform(rng, config.cells.resting) * height * np.exp(rng.normal(0, 0.5, number))

@@ -58,7 +58,8 @@ def draw_cells(
     for _ in range(10 * number):
         if len(cells) == number:
             break
-        outside = 2.0 if chance(rng, settings.border_fraction) else -2.0
+        margin = min(2.0, min(shape) / 4)
+        outside = margin if chance(rng, settings.border_fraction) else -margin
         centre = rng.uniform([-outside, -outside], [shape[0] + outside, shape[1] + outside])
         if centres and chance(rng, settings.adjoining_fraction):
             angle, distance = rng.uniform(0, 2 * np.pi), diameter * rng.uniform(0.4, 1.0)
