@@ -125,7 +125,8 @@ def score_table(result: ActivityResult, field: SimulatedField) -> str:
         "smoothed trace": score_activity(heights, active, ignored, threshold=best),
     }
     head = f"{'against the truth':20}{'average precision':>19}{'event F1':>11}{'found':>15}{'wrong':>8}"
-    return "\n".join([head, *(_score_line(name, scores) for name, scores in scored.items())])
+    note = "(the trace has its best threshold here; it stays above it while it decays, which is not activity)"
+    return "\n".join([head, *(_score_line(name, scores) for name, scores in scored.items()), note])
 
 
 def _score_line(name: str, scores: ActivityScores) -> str:

@@ -31,7 +31,7 @@ def plot_field(data: FigureData) -> Figure:
     axes = figure.add_subplot()
     if data.image is not None:
         low, high = np.percentile(data.image, (0.5, 99.8))
-        shown = np.sqrt(np.clip((data.image - low) / max(high - low, 1e-9), 0, 1))  # dim cells stay visible
+        shown = np.clip((data.image - low) / max(high - low, 1e-9), 0, 1) ** 0.7  # dim cells stay visible
         axes.imshow(shown, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
     else:
         axes.set_facecolor("#202020")
