@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -51,10 +52,7 @@ class LegacyClassifier(Classifier):
             If TensorFlow is not installed.
         """
         if self._network is None:
-            from .legacy_networks import build_network
-
-            with open_weights(self.weights) as weights:
-                self._network = build_network(read_architecture(self.folder), weights)
+            self._network = _built(_version(self.folder), _version(self.weights))
         return self._network
 
 
@@ -89,7 +87,7 @@ def load_legacy(
     with open_weights(weights_h5) as weights:
         weights.require([spec.name for spec in architecture.layers if spec.kind in LAYERS_WITH_WEIGHTS])
     card = _card(architecture, name or _name_from(weights_h5), classes, where=str(model_json))
-    card = replace(card, sha256=sha256_of(weights_h5))
+    card = replace(card, sha256=_sha256(_version(weights_h5)))
     return LegacyClassifier(card, model_json, weights=weights_h5)
 
 
@@ -127,6 +125,38 @@ def convert(
     """
     classifier = load_legacy(model_json, weights_h5, name=name, classes=classes)
     return save_classifier(classifier.network(), classifier.card, folder, overwrite=overwrite)
+
+
+@dataclass(frozen=True)
+class _Version:
+    """A file as it is now: what was made of it is used again as long as the file stays the same."""
+
+    path: Path
+    size: int
+    modified: int
+
+
+def _version(path: Path) -> _Version:
+    try:
+        state = path.stat()
+    except OSError as error:
+        what = f"The classifier's file cannot be read: {error.strerror}"
+        raise ClassifierError(what, where=str(path)) from error
+    return _Version(path.resolve(), state.st_size, state.st_mtime_ns)
+
+
+@lru_cache(maxsize=4)
+def _built(architecture: _Version, weights: _Version) -> Any:
+    """Build a network, once for all predictions with the same files."""
+    from .legacy_networks import build_network
+
+    with open_weights(weights.path) as file:
+        return build_network(read_architecture(architecture.path), file)
+
+
+@lru_cache(maxsize=64)
+def _sha256(weights: _Version) -> str:
+    return sha256_of(weights.path)
 
 
 def _card(architecture: Architecture, name: str, classes: Sequence[str] | None, *, where: str) -> ModelCard:

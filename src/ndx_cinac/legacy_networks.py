@@ -19,15 +19,15 @@ from .legacy_weights import WeightFile
 from .networks import device_description, full_precision, keras, tf
 
 
-def build_network(architecture: Architecture, weights: WeightFile) -> Any:
+def build_network(architecture: Architecture, weights: WeightFile | None = None) -> Any:
     """Build the network of a legacy classifier out of core layers of Keras, with its weights.
 
     Parameters
     ----------
     architecture : Architecture
         Its layers.
-    weights : WeightFile
-        Their weights, found by the layers' names.
+    weights : WeightFile, optional
+        Their weights, found by the layers' names; random ones if not given.
 
     Returns
     -------
@@ -52,8 +52,9 @@ def build_network(architecture: Architecture, weights: WeightFile) -> Any:
             IndexError,
         ) as error:  # what Keras raises where shapes or settings do not fit
             what = f"Layer '{spec.name}' ({spec.kind}) cannot be built: {error}"
-            raise ClassifierError(what, where=weights.where) from error
-        _set_weights(layer, spec, weights)
+            raise ClassifierError(what, where=weights.where if weights else None) from error
+        if weights is not None:
+            _set_weights(layer, spec, weights)
     outputs = [tensors[name] for name in architecture.outputs]
     return keras.Model(inputs, outputs[0] if len(outputs) == 1 else outputs, name="legacy")
 
