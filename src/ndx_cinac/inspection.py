@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from .axes import AxesOption
+from .cards import ModelCard
 from .errors import ClassifierError, MissingExtraError, ReadingError
+from .expectation import estimate
 from .file_contents import FileContents, survey
 from .masks import RoiSelection
 from .opening import open_nwbfile
@@ -18,16 +20,6 @@ from .reading import MovieOption, ReadingOptions, recording_from
 from .recording import CinacRecording
 
 DEFAULT_CLASSIFIER = "activity-sim"
-
-CELL_FRAMES_PER_SECOND = 40_000.0
-READ_BYTES_PER_SECOND = 60e6
-START_SECONDS = 10.0
-"""Speed of a prediction on two idle cores: ROIs x frames, bytes of movie that are read and corrected, and
-what loading TensorFlow takes. A guide within a factor of about three."""
-
-BASE_BYTES = 900e6
-BLOCK_BYTES = 600e6
-"""Memory of TensorFlow and the libraries, and of a block of frames with what is computed from it."""
 
 
 @dataclass(frozen=True)
@@ -172,7 +164,7 @@ def inspect_file(
         try:
             recording = recording_from(opened, contents, ReadingOptions(movie, segmentation, axes, rois))
         except (ReadingError, MissingExtraError) as error:
-            wanted, warnings = _classifier(classifier, None)
+            wanted, warnings, _ = _classifier(classifier, None)
             return InspectionReport(
                 str(path), *found, classifier=wanted, warnings=(str(error), *warnings), problem=str(error)
             )
@@ -208,15 +200,14 @@ def _report(
     )
     assert source is not None
     assert times is not None
-    wanted, warnings = _classifier(classifier, recording)
+    wanted, warnings, card = _classifier(classifier, recording)
     sizes, skipped = rois.n_pixels, {**rois.unselected, **rois.skipped}
     entries = tuple(
         RoiReport(row, int(rois.ids[row]), int(sizes[row]), rois.centroid(row), skipped.get(row))
         for row in range(len(rois))
     )
     problem = None if len(rois.kept) else "None of the ROIs can be predicted: see why each is skipped"
-    work = len(rois.kept) * movie.n_frames / CELL_FRAMES_PER_SECOND
-    reading = movie.n_frames * movie.frame_bytes / READ_BYTES_PER_SECOND
+    expected = None if card is None else estimate(card, movie.n_frames, len(rois.kept), movie.shape[1:])
     return InspectionReport(
         path,
         *found,
@@ -229,16 +220,18 @@ def _report(
         n_rois=len(rois),
         rois=entries,
         classifier=wanted,
-        memory_bytes=BASE_BYTES + BLOCK_BYTES,
-        disk_bytes=float(movie.temporary_bytes),
-        seconds=START_SECONDS + work + reading,
+        memory_bytes=math.nan if expected is None else expected.memory_bytes,
+        disk_bytes=float(movie.temporary_bytes + (0 if expected is None else expected.disk_bytes)),
+        seconds=math.nan if expected is None else expected.seconds,
         warnings=(*recording.notes, *([problem] if problem else []), *warnings),
         problem=problem,
     )
 
 
-def _classifier(name: str | Path, recording: CinacRecording | None) -> tuple[dict[str, Any], list[str]]:
-    """Return what a classifier's card asks for and how the recording fits, and warnings."""
+def _classifier(
+    name: str | Path, recording: CinacRecording | None
+) -> tuple[dict[str, Any], list[str], ModelCard | None]:
+    """Return what a classifier's card asks for and how the recording fits, warnings, and the card."""
     from .classifiers import check_fit, load_classifier
 
     warnings = []
@@ -247,7 +240,7 @@ def _classifier(name: str | Path, recording: CinacRecording | None) -> tuple[dic
     try:
         card = load_classifier(name).card
     except ClassifierError as error:
-        return {"name": str(name), "problem": str(error)}, [*warnings, str(error)]
+        return {"name": str(name), "problem": str(error)}, [*warnings, str(error)], None
     mismatches = check_fit(card, recording) if recording is not None else []
     entry = {
         "name": card.name,
@@ -262,7 +255,7 @@ def _classifier(name: str | Path, recording: CinacRecording | None) -> tuple[dic
         "roi_diameters": card.roi_diameters,
         "mismatches": mismatches,
     }
-    return entry, [*warnings, *mismatches]
+    return entry, [*warnings, *mismatches], card
 
 
 def _plain(value: Any) -> Any:

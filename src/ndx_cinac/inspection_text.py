@@ -18,7 +18,7 @@ def as_text(report: InspectionReport) -> str:
     if report.shape is not None:
         lines += [*_movie(report), *_rois(report)]
     lines += _classifier(report)
-    if report.shape is not None and report.problem is None:
+    if report.problem is None and math.isfinite(report.seconds):
         disk = f", {report.disk_bytes / 1e9:.1f} GB of temporary disk" if report.disk_bytes else ""
         memory = f"about {report.memory_bytes / 1e9:.1f} GB of memory{disk}"
         lines.append(f"to expect     {memory}, {_duration(report.seconds)} on two cores")
