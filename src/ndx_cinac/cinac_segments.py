@@ -38,7 +38,8 @@ class CinacSegment:
     key : SegmentKey
         Cell and frames.
     movie : ndarray, shape (n_frames, height, width)
-        The part of the movie around the cell.
+        The part of the movie around the cell. DeepCINAC's annotation tool stores standard scores over the
+        whole movie.
     active : ndarray of int, shape (n_frames,)
         1 where the cell was found active ("raster_dur" in the file).
     contours : tuple of ndarray of int, each of shape (2, n_points)

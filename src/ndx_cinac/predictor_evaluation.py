@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from .cell_type_evaluation import CellTypeEvaluation
 from .cell_types import CellTypeConfig, read_cell_types
 from .cinac_files import CinacFile
-from .cinac_structures import CinacRecording
+from .cinac_structures import CinacDataMovie, CinacRecording
 from .classifiers import Classifier
 from .errors import ConfigError, ReadingError
 from .predictor_engine import RunOptions, classifier_for, predict_activity_rows, predict_cell_type_rows
@@ -31,7 +31,8 @@ def create_cinac_recording_from_cinac_file_segment(
 ) -> CinacRecording:
     """Make a recording of one segment: the movie around its cell, and the ROIs in it.
 
-    The cell itself is ROI 0; the others are those that touch it.
+    The cell itself is ROI 0; the others are those that touch it. The pixels are used as they are stored, as
+    DeepCINAC does: its annotation tool stores standard scores over the whole movie.
 
     Parameters
     ----------
@@ -49,7 +50,7 @@ def create_cinac_recording_from_cinac_file_segment(
     """
     stored = cinac_file_reader.read_segment(segment)
     recording = CinacRecording(identifier)
-    recording.set_movie(stored.movie)
+    recording.set_movie(CinacDataMovie(stored.movie, already_normalized=True))
     recording.set_rois_2d_array(stored.valid_contours, from_matlab=False)
     if stored.smooth_trace is not None:
         recording.set_smooth_traces(stored.smooth_trace[np.newaxis])
