@@ -106,26 +106,30 @@ def prepare_folder(folder: Path, *, overwrite: bool) -> tuple[Path, Path]:
 
 
 def score_table(result: ActivityResult, field: SimulatedField) -> str:
-    """Return how right predictions are, beside a threshold on the smoothed trace, as a few lines of text.
+    """Return how right predictions are, beside two trace-based methods, as a few lines of text.
 
-    The trace's threshold is the one that suits this very recording best: an advantage that no user has.
+    Each of them has the threshold that suits this very recording best: an advantage that no user has.
     """
-    from .baselines import best_threshold, smoothed_trace_scores
+    from .baselines import best_threshold, smoothed_rise_scores, smoothed_trace_scores
     from .evaluation import score_activity
     from .movies import ArrayMovie
 
     rows = result.roi_rows
     active, ignored = field.active[:, rows], field.ignored[:, rows]
-    heights = smoothed_trace_scores(ArrayMovie(field.movie), field.rois)[:, rows]
-    best = best_threshold(heights, active, ignored)
     scored = {
         result.classifiers[0].name: score_activity(
             result.probabilities, active, ignored, threshold=result.threshold
-        ),
-        "smoothed trace": score_activity(heights, active, ignored, threshold=best),
+        )
     }
+    methods = {"rises of the trace": smoothed_rise_scores, "smoothed trace": smoothed_trace_scores}
+    for name, method in methods.items():
+        values = method(ArrayMovie(field.movie), field.rois)[:, rows]
+        best = best_threshold(values, active, ignored)
+        scored[name] = score_activity(values, active, ignored, threshold=best)
     head = f"{'against the truth':20}{'average precision':>19}{'event F1':>11}{'found':>15}{'wrong':>8}"
-    note = "(the trace has its best threshold here; it stays above it while it decays, which is not activity)"
+    note = (
+        "(traces have their best thresholds; a smoothed trace stays up in its decay, which is not activity)"
+    )
     return "\n".join([head, *(_score_line(name, scores) for name, scores in scored.items()), note])
 
 
