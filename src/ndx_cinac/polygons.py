@@ -29,9 +29,11 @@ def convex_hull(points: ArrayLike) -> NDArray[np.float64]:
         lie on one line, one for a single point, none for no points. The order matters to how the polygon is
         drawn.
     """
-    ordered = np.unique(np.asarray(points, dtype=np.float64).reshape(-1, 2)[:, ::-1], axis=0)[:, ::-1]
+    given = np.asarray(points, dtype=np.float64).reshape(-1, 2)
+    ordered, first = np.unique(given[:, ::-1], axis=0, return_index=True)
     if len(ordered) < 3:
-        return ordered
+        return given[np.sort(first)]  # in the order in which they are given
+    ordered = ordered[:, ::-1]
 
     def chain(sequence: NDArray[np.float64]) -> list[NDArray[np.float64]]:
         kept: list[NDArray[np.float64]] = []
@@ -131,16 +133,22 @@ def buffered(polygon: NDArray[np.float64], distance: float) -> list[NDArray[np.f
     """
     if len(polygon) < 2 or distance <= 0:
         return [polygon]
+    if len(polygon) == 2:
+        return [_rounded(polygon, distance)]
     after = np.roll(polygon, -1, axis=0)
     turns = _cross(after - polygon, np.roll(after, -1, axis=0) - after)
-    if len(polygon) > 2 and (turns < 0).all() and len(convex_hull(polygon)) == len(polygon):
-        return [_rounded(polygon, distance)]
+    if (turns > 0).all():
+        polygon, turns = polygon[::-1], -turns
+    if (turns < 0).all() and len(convex_hull(polygon)) == len(polygon):
+        return [
+            np.roll(_rounded(polygon, distance), 1, axis=0)
+        ]  # it matters to drawing where an outline begins
     edges = [np.array(edge) for edge in zip(polygon, after, strict=True) if (edge[0] != edge[1]).any()]
     return [polygon, *(_rounded(edge, distance) for edge in edges)]
 
 
 def _rounded(convex: NDArray[np.float64], distance: float) -> NDArray[np.float64]:
-    """Offset outline of a convex polygon (or an edge there and back) that runs clockwise when y points up."""
+    """Offset outline of a convex polygon, or of a line there and back, that is clockwise when y points up."""
     after = np.roll(convex, -1, axis=0)
     direction = (after - convex) / np.hypot(*(after - convex).T)[:, None]
     normals = np.stack([-direction[:, 1], direction[:, 0]], axis=1) * distance
@@ -152,4 +160,4 @@ def _rounded(convex: NDArray[np.float64], distance: float) -> NDArray[np.float64
         angles = start - turn / max(steps, 1) * np.arange(1, steps)
         arc = corner + distance * np.stack([np.cos(angles), np.sin(angles)], axis=1)
         points += [corner + leaving, *arc, corner + arriving]
-    return np.array([points[-1], *points[:-1]])
+    return np.array(points)
