@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import logging
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .cards import ModelCard, Task
 from .classifiers import Classifier
 from .errors import ClassifierError
-from .movie_patch_data import MoviePatchData, load_data_for_cell_type_prediction, load_data_for_prediction
-from .patches import ACTIVITY_INPUTS, CELL_TYPE_INPUTS, FLIPS, InputName, PatchOptions, plan_patch
+from .legacy_run import LegacyOptions, LegacyRun
+from .movie_patch_data import load_data_for_cell_type_prediction, load_data_for_prediction
+from .patches import ACTIVITY_INPUTS, CELL_TYPE_INPUTS
+from .progress import silent
 from .recording import CinacRecording
 from .windows import merge_windows
 
@@ -60,14 +64,14 @@ def predict_transient_from_model(  # noqa: PLR0913 - DeepCINAC's signature
         From 0 to 1; shape (n_frames,) for one class without overlap and augmentation, as in DeepCINAC.
     """
     started = time.perf_counter()
-    network = _network(model)
-    flips = FLIPS if use_data_augmentation else None
-    length = network.inputs[0].shape[1]
-    windows, starts = load_data_for_prediction(cinac_recording, cell, length, overlap_value, flips, n_frames)
-    found = _predict(network, windows, ACTIVITY_INPUTS, buffer)
-    found = found.reshape(*found.shape[:2], -1)
+    classifier = _classifier(model, "activity")
+    window = int(classifier.card.inputs["window"])
+    _, first = load_data_for_prediction(cinac_recording, cell, window, overlap_value, None, n_frames)
+    options = LegacyOptions(overlap_value, use_data_augmentation, buffer)
+    found = _predict(cinac_recording, cell, classifier, first, options)
     highest = overlap_value > 0 or use_data_augmentation
-    merged = merge_windows(found, np.asarray(starts), n_frames, keep_highest=highest)
+    starts = np.repeat(first, len(found) // len(first))
+    merged = merge_windows(found.reshape(*found.shape[:2], -1), starts, n_frames, keep_highest=highest)
     if time_verbose:
         logger.info("Time to get predictions for cell %d: %.3f s", cell, time.perf_counter() - started)
     return merged if highest or merged.shape[1] > 1 else merged[:, 0]
@@ -105,42 +109,38 @@ def predict_cell_type_from_model(  # noqa: PLR0913 - DeepCINAC's signature
         A prediction for each window, from 0 to 1; one column from a binary classifier.
     """
     started = time.perf_counter()
-    network = _network(model)
-    if all_pixels and len(network.inputs) < len(CELL_TYPE_INPUTS):
-        logger.debug("The network has no input of all pixels; all_pixels has no effect")
-    flips = FLIPS if use_data_augmentation else None
-    length, n_windows = network.inputs[0].shape[1], n_segments_to_use_for_prediction
-    windows, _ = load_data_for_cell_type_prediction(
-        cinac_recording, cell, length, overlap_value, flips, n_frames, n_windows
+    classifier = _classifier(model, "cell_type")
+    if all_pixels != ("all" in classifier.card.inputs["inputs"]):
+        logger.debug("all_pixels is %s, the network decides otherwise", all_pixels)
+    window, n_windows = int(classifier.card.inputs["window"]), n_segments_to_use_for_prediction
+    _, first = load_data_for_cell_type_prediction(
+        cinac_recording, cell, window, overlap_value, None, n_frames, n_windows
     )
-    found = _predict(network, windows, CELL_TYPE_INPUTS, buffer)
+    options = LegacyOptions(overlap_value, use_data_augmentation, buffer)
+    found = _predict(cinac_recording, cell, classifier, first, options)
     if verbose > 0:
         logger.info("Time to get predictions for cell %d: %.3f s", cell, time.perf_counter() - started)
     return found
 
 
-def _network(model: Any) -> Any:
-    return model.network() if isinstance(model, Classifier) else model
-
-
 def _predict(
-    network: Any, windows: list[MoviePatchData], names: tuple[InputName, ...], buffer: float | None
+    recording: CinacRecording, cell: int, classifier: Classifier, first: list[int], options: LegacyOptions
 ) -> NDArray[np.float32]:
-    """Give a network the patches of one cell's windows."""
-    if len(network.inputs) > len(names):
-        what = f"The network has {len(network.inputs)} inputs; DeepCINAC's have at most {len(names)} for this"
+    """Predict the windows of one cell, each followed by its flips."""
+    run = LegacyRun(recording, classifier, options)
+    return run.predict(np.array([cell]), [np.array(first, dtype=np.int64)], silent)[0]
+
+
+def _classifier(model: Any, task: Task) -> Classifier:
+    """Return a classifier as it is, and a network with the card that its shape tells of."""
+    if isinstance(model, Classifier):
+        return model
+    names = ACTIVITY_INPUTS if task == "activity" else CELL_TYPE_INPUTS
+    if len(model.inputs) > len(names):
+        what = f"The network has {len(model.inputs)} inputs; DeepCINAC's have at most {len(names)} for this"
         raise ClassifierError(what)
-    _, length, height, width, _ = network.inputs[0].shape
-    shown = names[: len(network.inputs)]
-    recording, cell = windows[0].cinac_recording, windows[0].cell
-    movie = recording.require_movie()
-    options = PatchOptions(height, width, shown, rules="legacy", buffer=buffer)
-    plan = plan_patch(recording.outlines, cell, (movie.shape[1], movie.shape[2]), options)
-    given = np.zeros((len(shown), len(windows), length, height, width, 1), np.float32)
-    for index, window in enumerate(windows):
-        frames = movie.read(window.index_movie, window.index_movie + length)
-        pixels = recording.normalization(plan.cut(frames))
-        for which in range(len(shown)):
-            given[which, index, ..., 0] = plan.fill(pixels, which, window.data_augmentation_fct)
-    inputs = {tensor.name: patches for tensor, patches in zip(network.inputs, given, strict=True)}
-    return np.asarray(network.predict(inputs, verbose=0))
+    _, window, height, width, _ = model.inputs[0].shape
+    inputs = {"kind": "legacy patches", "window": window, "height": height, "width": width}
+    inputs |= {"inputs": list(names[: len(model.inputs)]), "rules": "legacy"}
+    card = ModelCard("network", "", task, "A network that was given as it is", "", inputs)
+    return Classifier(card, Path(), model)

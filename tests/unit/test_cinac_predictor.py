@@ -15,6 +15,7 @@ import ndx_cinac.cinac_predictor as module
 from ndx_cinac.cinac_predictor import CinacPredictor
 from ndx_cinac.cinac_structures import CinacRecording
 from ndx_cinac.errors import ClassifierError, ConfigError, OutputError, PredictionError
+from ndx_cinac.legacy import load_legacy
 
 DATA = Path(__file__).parents[1] / "data" / "deepcinac"
 NEEDED = object()
@@ -23,6 +24,12 @@ PLAIN = (
     str(DATA / "activity_unidirectional_relu_bn_w40.json"),
     str(DATA / "activity_unidirectional_relu_bn_w40.h5"),
     "plain",
+)
+THREE = (str(DATA / "activity_3class_w40.json"), str(DATA / "activity_3class_w40.h5"), "three")
+LATE = (
+    str(DATA / "activity_attention_after_lstm_w40.json"),
+    str(DATA / "activity_attention_after_lstm_w40.h5"),
+    "late",
 )
 CELL_TYPE = (str(DATA / "cell_type_w50.json"), str(DATA / "cell_type_w50.h5"), "types")
 
@@ -213,6 +220,8 @@ def test_cells_are_found_again_after_some_were_removed():
         ("activity/two_classifiers", {"models": {ACTIVITY: [0, 2, 4], PLAIN: np.array([1, 3])}}),
         ("activity/removed_cell_2", {"removed_cells_mapping": [0, 1, -1, 2, 3, 4, 5, 6]}),
         ("activity_plain/overlap0.5", {"models": {PLAIN: None}}),
+        ("activity_3class/overlap0.5", {"models": {THREE: None}}),
+        ("activity_late/overlap0.5", {"models": {LATE: None}}),
     ],
 )
 def test_activity_is_what_deepcinac_predicted(recording, reference, case, options):
@@ -379,3 +388,56 @@ def test_verbose_is_logged_and_nothing_is_printed(recording, caplog, capsys):
     assert "Time to predict 1 cells" in caplog.text
     assert "does not know the option 'colour'" in caplog.text
     assert capsys.readouterr().out == ""
+
+
+@pytest.fixture(scope="module")
+def activity_network():
+    return load_legacy(*ACTIVITY[:2]).network()
+
+
+@pytest.mark.tensorflow
+def test_one_cell_is_predicted_with_a_network_in_hand(recording, reference, activity_network, caplog):
+    with caplog.at_level(logging.INFO):
+        found = module.predict_transient_from_model(recording, 3, activity_network, 230, overlap_value=0.5)
+    assert found.shape == (230, 1)
+    np.testing.assert_allclose(found[:, 0], reference["activity/overlap0.5"][3], rtol=0, atol=1e-5)
+    assert "Time to get predictions for cell 3" in caplog.text
+
+
+@pytest.mark.tensorflow
+def test_one_cell_is_predicted_with_a_loaded_classifier_in_every_documented_way(recording, reference):
+    classifier = load_legacy(*ACTIVITY[:2])
+    options = {"overlap_value": 0.5, "time_verbose": False}
+    for more, case in (({"buffer": 1}, "buffer1"), ({"use_data_augmentation": True}, "augmented")):
+        found = module.predict_transient_from_model(recording, 1, classifier, 230, **options, **more)
+        np.testing.assert_allclose(
+            found[:, 0], reference[f"activity/overlap0.5/{case}"][1], rtol=0, atol=1e-5
+        )
+    three = module.predict_transient_from_model(recording, 1, load_legacy(*THREE[:2]), 230, **options)
+    assert three.shape == (230, 3)
+
+
+@pytest.mark.tensorflow
+def test_one_cell_without_overlap_gives_one_value_for_every_frame(recording, activity_network):
+    found = module.predict_transient_from_model(
+        recording, 0, activity_network, 230, overlap_value=0, time_verbose=False
+    )
+    assert found.shape == (230,)
+    np.testing.assert_allclose(
+        found, predict(recording, {ACTIVITY: [0]}, overlap_value=0)["reference", "w40"][0], atol=1e-5
+    )
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize("name", ["cell_type", "cell_type_all_pixels"])
+def test_each_window_of_a_cell_type_is_predicted_with_a_network_in_hand(recording, reference, name):
+    network = load_legacy(DATA / f"{name}_w50.json", DATA / f"{name}_w50.h5").network()
+    found = module.predict_cell_type_from_model(recording, 2, network, 230, 3, all_pixels=True)
+    assert found.shape == (3, 3)
+    np.testing.assert_allclose(found.mean(axis=0), reference[f"{name}/n3"][2], rtol=0, atol=1e-5)
+
+
+@pytest.mark.tensorflow
+def test_network_of_more_inputs_than_a_cell_type_has_is_refused(recording, activity_network):
+    with pytest.raises(ClassifierError, match="has 3 inputs; DeepCINAC's have at most 2"):
+        module.predict_cell_type_from_model(recording, 2, activity_network, 230)

@@ -19,6 +19,11 @@ ACTIVITY = (str(DATA / "activity_w40.json"), str(DATA / "activity_w40.h5"))
 CELL_TYPE = (str(DATA / "cell_type_w50.json"), str(DATA / "cell_type_w50.h5"))
 
 
+# The file holds raw pixels of 200 to 600 where a network expects standard scores, which magnifies the
+# rounding of float32: computed in float64, DeepCINAC's own predictions for it are 3.2e-5 off.
+TOLERANCE = 4e-5
+
+
 @pytest.fixture
 def expected():
     return np.load(CINAC / "session_a_predictions_activity_w40.npy")
@@ -31,7 +36,8 @@ def test_segments_are_predicted_as_deepcinac_predicted_them(tmp_path, expected):
         CINAC, tmp_path, *ACTIVITY, "w40", output_file_formats=formats
     )
     assert list(found) == ["session_a"]
-    np.testing.assert_allclose(found["session_a"], expected, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(found["session_a"], expected, rtol=0, atol=TOLERANCE)
+    assert np.quantile(np.abs(found["session_a"] - expected), 0.95) < 1e-5
     np.testing.assert_array_equal(np.load(tmp_path / "session_a_predictions_w40.npy"), found["session_a"])
     with np.load(tmp_path / "session_a_predictions_w40.npz") as npz:
         np.testing.assert_array_equal(npz["predictions"], found["session_a"])
@@ -142,4 +148,4 @@ def test_all_files_of_a_folder_are_predicted_and_none_of_its_subfolders(tmp_path
         shutil.copy(CINAC / "session_a.cinac", tmp_path / name)
     found = activity_predictions_from_cinac_files(tmp_path, tmp_path, *ACTIVITY)
     assert list(found) == ["a", "b"]
-    np.testing.assert_allclose(found["b"], expected, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(found["b"], expected, rtol=0, atol=TOLERANCE)
