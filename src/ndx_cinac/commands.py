@@ -61,10 +61,9 @@ def predict(options: Namespace) -> None:
     started = time.perf_counter()
     output = OutputOptions(options.output, options.mode, options.name, options.overwrite)
     check_output(output, Path(options.file))  # before TensorFlow is loaded, which takes seconds
-    from .classifiers import load_classifier
     from .prediction import PredictionOptions, predict_activity
 
-    classifier = load_classifier(options.classifier)
+    classifier = _classifier(options)
     card = classifier.card
     device = _load_networks(options)
     _say(options, f"{card.name} {card.version} (sha256 {card.sha256[:12]}), on {device}")
@@ -138,11 +137,49 @@ def classifiers_show(options: Namespace) -> None:
     print(card.to_json() if options.json else card.describe())
 
 
+def classifiers_convert(options: Namespace) -> None:
+    """Make a classifier of DeepCINAC's files."""
+    from .legacy import convert as convert_classifier
+
+    _load_networks(options)
+    card = convert_classifier(
+        options.model,
+        options.weights,
+        options.output,
+        name=options.name,
+        classes=options.classes,
+        overwrite=options.overwrite,
+    )
+    _say(options, card.describe())
+    _say(options, f"next: ndx-cinac predict FILE --classifier {options.output}")
+
+
+def convert(options: Namespace) -> None:
+    """Convert a .cinac file to NWB; what could not be kept is logged."""
+    from .cinac_conversion import ConversionOptions, convert_cinac
+
+    assumed = ConversionOptions(
+        options.frame_rate, options.session_start, options.annotator, options.overwrite
+    )
+    _say(options, f"wrote {convert_cinac(options.file, options.output, assumed)}")
+
+
 def info(options: Namespace) -> None:
     """Print versions, devices and extras."""
     from .environment import describe_environment, environment_text
 
     print(json.dumps(describe_environment(), indent=2) if options.json else environment_text())
+
+
+def _classifier(options: Namespace) -> Any:
+    """Load the classifier that is asked for: one of ndx-cinac, or DeepCINAC's two files."""
+    if options.weights is None:
+        from .classifiers import load_classifier
+
+        return load_classifier(options.classifier)
+    from .legacy import load_legacy
+
+    return load_legacy(options.classifier, options.weights)
 
 
 def _reading(options: Namespace) -> Any:

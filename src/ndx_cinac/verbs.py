@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from datetime import datetime
 from typing import Any
 
 DEFAULT_CLASSIFIER = "activity-sim"
@@ -11,7 +12,7 @@ DEFAULT_NAME = "ActivityPredictions"
 
 def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
     """Add every verb's parser to `verbs`; all share the options of `common`."""
-    for add in (_demo, _simulate, _inspect, _predict, _plot, _train, _classifiers, _info):
+    for add in (_demo, _simulate, _inspect, _predict, _plot, _train, _classifiers, _convert, _info):
         add(verbs, common)
 
 
@@ -73,12 +74,16 @@ def _predict(verbs: Any, common: argparse.ArgumentParser) -> None:
     example = (
         "  ndx-cinac predict session.nwb\n"
         "  ndx-cinac predict session.nwb --roi-column iscell --output predicted/session.nwb\n"
-        "  ndx-cinac predict session.nwb --mode standalone   (no movie: small, fit for sharing)"
+        "  ndx-cinac predict session.nwb --mode standalone   (no movie: small, fit for sharing)\n"
+        "  ndx-cinac predict session.nwb --classifier model.json --weights weights.h5   (DeepCINAC's)"
     )
     summary = "predict the activity of each ROI in each frame, and write it into an NWB file"
     parser = _verb(verbs, common, "predict", summary, example)
     _add_source(parser)
     _add_classifier(parser)
+    parser.add_argument(
+        "--weights", metavar="WEIGHTS.h5", help="weights of DeepCINAC's, whose .json is given as --classifier"
+    )
     parser.add_argument(
         "--threshold", type=_probability, help="probability that counts as active (the classifier's)"
     )
@@ -138,7 +143,11 @@ def _train(verbs: Any, common: argparse.ArgumentParser) -> None:
 def _classifiers(verbs: Any, common: argparse.ArgumentParser) -> None:
     example = "  ndx-cinac classifiers list\n  ndx-cinac classifiers show activity-sim"
     parser = _verb(
-        verbs, common, "classifiers", "list the classifiers that come along, or show one's card", example
+        verbs,
+        common,
+        "classifiers",
+        "list the classifiers that come along, show one's card, convert one",
+        example,
     )
     actions = parser.add_subparsers(title="what to do", metavar="ACTION", required=True)
     listing = actions.add_parser(
@@ -158,6 +167,36 @@ def _classifiers(verbs: Any, common: argparse.ArgumentParser) -> None:
     show.set_defaults(run="classifiers_show")
     show.add_argument("classifier", help="name of a classifier that comes along, or a classifier's folder")
     show.add_argument("--json", action="store_true", help="print the card as JSON")
+    convert = actions.add_parser(
+        "convert",
+        help="make a classifier of DeepCINAC's .json and .h5 files",
+        parents=[common],
+        epilog="example: ndx-cinac classifiers convert model.json weights.h5 my-classifier",
+    )
+    convert.set_defaults(run="classifiers_convert")
+    convert.add_argument("model", metavar="MODEL.json", help="the architecture that DeepCINAC wrote")
+    convert.add_argument("weights", metavar="WEIGHTS.h5", help="the weights that DeepCINAC wrote")
+    convert.add_argument("output", metavar="FOLDER", help="folder of the new classifier")
+    convert.add_argument("--name", help="what it is to be called (the weights' file name)")
+    convert.add_argument("--classes", nargs="+", metavar="CLASS", help="names of its outputs, in order")
+    _add_overwrite(convert, "replace the classifier if it exists")
+
+
+def _convert(verbs: Any, common: argparse.ArgumentParser) -> None:
+    example = "  ndx-cinac convert session.cinac session.nwb --frame-rate 8 --annotator JD"
+    summary = "convert a .cinac file of DeepCINAC to NWB, and say what could not be kept"
+    parser = _verb(verbs, common, "convert", summary, example)
+    parser.add_argument("file", metavar="FILE.cinac", help="annotated segments")
+    parser.add_argument("output", metavar="OUT.nwb", help="the file to write")
+    parser.add_argument("--frame-rate", type=_rate, metavar="HZ", help="frames per second (one, and said so)")
+    parser.add_argument(
+        "--session-start",
+        type=_moment,
+        metavar="TIME",
+        help="when the movie began, e.g. 2024-05-06T10:30+02:00 (1970, and said so)",
+    )
+    parser.add_argument("--annotator", default="unknown", help="who annotated (%(default)s)")
+    _add_overwrite(parser, "replace the file if it exists")
 
 
 def _info(verbs: Any, common: argparse.ArgumentParser) -> None:
@@ -199,6 +238,27 @@ def _probability(text: str) -> float:
     value = float(text)
     if not 0 <= value <= 1:
         what = f"{text} is not within 0 to 1"
+        raise argparse.ArgumentTypeError(what)
+    return value
+
+
+def _rate(text: str) -> float:
+    """Read a number above 0."""
+    value = float(text)
+    if not 0 < value < float("inf"):
+        what = f"{text} is not above 0"
+        raise argparse.ArgumentTypeError(what)
+    return value
+
+
+def _moment(text: str) -> datetime:
+    """Read a time with its time zone."""
+    try:
+        value = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    if value.tzinfo is None:
+        what = f"{text} has no time zone, such as +02:00"
         raise argparse.ArgumentTypeError(what)
     return value
 

@@ -15,7 +15,7 @@ from ndx_cinac.cli import build_parser, main
 from ndx_cinac.environment import EXTRAS, describe_environment, environment_text
 from ndx_cinac.errors import ReadingError
 
-VERBS = ("demo", "simulate", "inspect", "predict", "plot", "train", "classifiers", "info")
+VERBS = ("demo", "simulate", "inspect", "predict", "plot", "train", "classifiers", "convert", "info")
 
 
 @pytest.fixture(autouse=True)
@@ -43,7 +43,7 @@ def test_every_verb_has_help_with_an_example(capsys, verb):
     assert f"example:\n  ndx-cinac {verb}" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("action", ["list", "show"])
+@pytest.mark.parametrize("action", ["list", "show", "convert"])
 def test_actions_of_classifiers_have_help_with_an_example(capsys, action):
     with pytest.raises(SystemExit):
         main(["classifiers", action, "--help"])
@@ -68,6 +68,11 @@ def test_every_verb_has_a_function():
         ["predict", "a.nwb", "--rois", "1", "--roi-column", "iscell"],
         ["plot", "a.nwb", "--rois", "x"],
         ["classifiers"],
+        ["convert", "a.cinac"],
+        ["convert", "a.cinac", "a.nwb", "--frame-rate", "0"],
+        ["convert", "a.cinac", "a.nwb", "--session-start", "yesterday"],
+        ["convert", "a.cinac", "a.nwb", "--session-start", "2024-05-06T10:00"],
+        ["classifiers", "convert", "model.json", "weights.h5"],
     ],
 )
 def test_wrong_usage_exits_with_2(capsys, arguments):
