@@ -24,7 +24,11 @@ from .errors import ConfigError
 from .extras import require
 from .movie_patch_data import MoviePatchData, load_data_for_cell_type_prediction, load_data_for_prediction
 from .predictor_engine import RunOptions
-from .predictor_evaluation import activity_predictions_from_cinac_files, evaluate_cell_type_predictions
+from .predictor_evaluation import (
+    activity_predictions_from_cinac_files,
+    create_cinac_recording_from_cinac_file_segment,
+    evaluate_cell_type_predictions,
+)
 from .predictor_files import ResultFiles
 from .predictor_models import predict_cell_type_from_model, predict_transient_from_model
 from .predictor_runs import ModelFilesDict, Outcome, new_cell_indices, plan_run
@@ -39,6 +43,7 @@ __all__ = [
     "CinacTiffMovie",
     "MoviePatchData",
     "activity_predictions_from_cinac_files",
+    "create_cinac_recording_from_cinac_file_segment",
     "evaluate_cell_type_predictions",
     "fusion_cell_type_predictions",
     "fusion_cell_type_predictions_by_type",
@@ -119,7 +124,7 @@ class CinacPredictor:
         cell_indices_array : array_like of int
             Numbers of cells before.
         removed_cells_mapping : array_like of int or None
-            The new number of each cell, -1 for one that was removed. None: nothing was.
+            The new number of each cell, -1 for one that was removed. None: no cell was.
 
         Returns
         -------
@@ -215,6 +220,9 @@ class CinacPredictor:
 def _write_nwb(outcome: Outcome, config_file: str | os.PathLike[str] | None, path: Path) -> None:
     from .predictor_nwb import write_activity, write_cell_types
 
+    if len(outcome.run.cells) == 0:
+        logger.warning("No cell was predicted: %s is not written", path)
+        return
     if outcome.run.options.cell_types:
         write_cell_types(path, outcome, config_file)
     else:

@@ -110,8 +110,9 @@ class ResultFiles:
                 write_nwb(path)
             else:
                 save_arrays(path, arrays)
-            logger.info("Wrote %s", path)
-            written.append(path)
+            if path.exists():
+                logger.info("Wrote %s", path)
+                written.append(path)
         return written
 
 

@@ -16,6 +16,7 @@ from .errors import ClassifierError, PredictionError
 from .predictor_engine import RunOptions, classifier_for, predict_activity_rows, predict_cell_type_rows
 from .progress import Progress
 from .recording import CinacRecording
+from .windows import window_starts
 
 logger = logging.getLogger(__name__)
 
@@ -126,9 +127,6 @@ class PlannedRun:
         if not self.options.cell_types:
             return np.zeros((self.n_cells, self.recording.get_n_frames()))
         widths = {len(assignment.classifier.card.classes) for assignment in self.assignments}
-        if len(widths) > 1:
-            what = f"The classifiers predict different numbers of cell types: {sorted(widths)}"
-            raise ClassifierError(what, fix="Predict with each in a run of its own")
         width = widths.pop() if widths else 1
         return np.zeros(self.n_cells) if width == 1 else np.zeros((self.n_cells, width))
 
@@ -160,8 +158,21 @@ def plan_run(
     for (model, weights, name), cells in model_files_dict.items():
         classifier = classifier_for(model, weights, options, name)
         assignments.append(_assign(recording, classifier, cells, mapping))
+    _check_together(assignments, recording.get_n_frames(), options)
     identifier = "_".join(key[2] for key in model_files_dict)
     return PlannedRun(recording, identifier, tuple(assignments), max(n_rows, len(mapping)), options)
+
+
+def _check_together(assignments: list[Assignment], n_frames: int, options: RunOptions) -> None:
+    """Refuse windows that do not fit the movie, and classifiers whose results do not fit together."""
+    for assignment in assignments:
+        inputs = assignment.classifier.card.inputs
+        if inputs["kind"] == "legacy patches":
+            window_starts(n_frames, int(inputs["window"]), options.overlap)
+    widths = {len(assignment.classifier.card.classes) for assignment in assignments}
+    if options.cell_types and len(widths) > 1:
+        what = f"The classifiers predict different numbers of cell types: {sorted(widths)}"
+        raise ClassifierError(what, fix="Predict with each in a run of its own")
 
 
 def new_cell_indices(
@@ -174,7 +185,7 @@ def new_cell_indices(
     cells : array_like of int
         Numbers of cells before.
     removed_cells_mapping : array_like of int or None
-        The new number of each cell, -1 for one that was removed. None: nothing was.
+        The new number of each cell, -1 for one that was removed. None: no cell was.
 
     Returns
     -------

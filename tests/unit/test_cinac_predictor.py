@@ -12,12 +12,15 @@ from pynwb import NWBHDF5IO
 from scipy.io import loadmat
 
 import ndx_cinac.cinac_predictor as module
+from ndx_cinac import read_recording
 from ndx_cinac.cinac_predictor import CinacPredictor
 from ndx_cinac.cinac_structures import CinacRecording
 from ndx_cinac.errors import ClassifierError, ConfigError, OutputError, PredictionError
 from ndx_cinac.legacy import load_legacy
+from ndx_cinac.testing.mock import mock_nwbfile_with_movie
 
 DATA = Path(__file__).parents[1] / "data" / "deepcinac"
+VARIANTS = DATA.parent / "deepcinac_variants"
 NEEDED = object()
 ACTIVITY = (str(DATA / "activity_w40.json"), str(DATA / "activity_w40.h5"), "w40")
 PLAIN = (
@@ -441,3 +444,88 @@ def test_each_window_of_a_cell_type_is_predicted_with_a_network_in_hand(recordin
 def test_network_of_more_inputs_than_a_cell_type_has_is_refused(recording, activity_network):
     with pytest.raises(ClassifierError, match="has 3 inputs; DeepCINAC's have at most 2"):
         module.predict_cell_type_from_model(recording, 2, activity_network, 230)
+
+
+@pytest.mark.tensorflow
+def test_binary_cell_types_are_one_number_for_each_cell_and_two_types_in_nwb(recording, tmp_path):
+    files = (
+        str(VARIANTS / "cell_type_binary_all_pixels.json"),
+        str(VARIANTS / "cell_type_binary_all_pixels.h5"),
+    )
+    options = {"overlap_value": 0, "output_file_formats": "nwb", "create_dir_for_results": False}
+    options |= {"cell_type_classifier_mode": True, "cell_type_config_file": DATA / "cell_types_binary.yaml"}
+    found = predict(recording, {(*files, "two"): [1, 5]}, tmp_path, **options)["reference", "two"]
+    assert found.shape == (8,)
+    assert ((found[[1, 5]] > 0) & (found[[1, 5]] < 1)).all()
+    with NWBHDF5IO(tmp_path / "reference_cell_type_predictions_two.nwb", "r") as io:
+        table = io.read().processing["cinac"]["CellTypePredictions"]
+        assert list(table.cell_types) == ["pyramidal", "interneuron"]
+        np.testing.assert_allclose(table["probability"][:, 1], found[[1, 5]], atol=1e-6)
+        np.testing.assert_allclose(table["probability"][:].sum(axis=1), 1, atol=1e-6)
+
+
+@pytest.mark.tensorflow
+def test_predictions_of_an_nwb_file_keep_its_session_and_rois(tmp_path):
+    path = tmp_path / "session.nwb"
+    nwbfile = mock_nwbfile_with_movie(n_frames=100)
+    with NWBHDF5IO(path, "w") as io:
+        io.write(nwbfile)
+    with read_recording(path) as source:
+        options = {"output_file_formats": "nwb", "create_dir_for_results": False}
+        ((_, found),) = predict(source, {PLAIN: [2]}, tmp_path, **options).items()
+    with NWBHDF5IO(tmp_path / "session_predictions_plain.nwb", "r") as io:
+        written = io.read()
+        predictions = written.processing["cinac"]["ActivityPredictions"]
+        assert written.session_description == nwbfile.session_description
+        assert written.subject.species == nwbfile.subject.species
+        assert predictions.rois.data[:].tolist() == [2]
+        assert len(predictions.rois.table) == 3
+        np.testing.assert_array_equal(predictions.data[:, 0], found[2].astype(np.float32))
+        assert predictions.rate == nwbfile.acquisition["TwoPhotonSeries"].rate
+        provenance = written.processing["cinac"]["PredictionProvenance"]
+        assert provenance.source_file_identifier == nwbfile.identifier
+
+
+@pytest.mark.tensorflow
+def test_roi_without_pixels_stays_0_and_is_named(caplog):
+    made = CinacRecording("empty")
+    made.set_movie(np.random.default_rng(0).normal(size=(60, 30, 30)))
+    made.set_rois_using_pixel_mask([[(4, 4), (8, 4), (6, 8)], []])
+    found = predict(made, {PLAIN: [0, 1]})["empty", "plain"]
+    assert found.any(axis=1).tolist() == [True, False]
+    assert "ROI 1 of recording 'empty' is not predicted: it has no pixels" in caplog.text
+
+
+def test_without_cells_nothing_is_predicted_and_no_nwb_written(recording, tmp_path, caplog):
+    options = {"output_file_formats": ["nwb", "npz"], "create_dir_for_results": False}
+    found = predict(recording, {ACTIVITY: []}, tmp_path, **options)["reference", "w40"]
+    assert not found.any()
+    assert [path.suffix for path in tmp_path.iterdir()] == [".npz"]
+    assert "No cells of recording 'reference' are predicted with 'w40'" in caplog.text
+    assert "No cell was predicted" in caplog.text
+
+
+def test_movie_that_is_shorter_than_a_window_is_refused_before_any_prediction(recording):
+    short = CinacRecording("short")
+    short.set_movie(np.zeros((30, 30, 30)))
+    short.set_rois_using_pixel_mask([[(4, 4), (8, 4), (6, 8)]])
+    predictor = CinacPredictor()
+    predictor.add_recording(recording, {ACTIVITY: None})
+    predictor.add_recording(short, {ACTIVITY: None})
+    started = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            "ndx_cinac.predictor_runs.PlannedRun.predict", lambda run, progress: started.append(run)
+        )
+        with pytest.raises(PredictionError, match="30 frames, fewer than the 40"):
+            predictor.predict(None, time_verbose=False)
+    assert started == []
+
+
+def test_cell_type_classifiers_of_different_types_are_refused_together(recording):
+    files = (
+        str(VARIANTS / "cell_type_binary_all_pixels.json"),
+        str(VARIANTS / "cell_type_binary_all_pixels.h5"),
+    )
+    with pytest.raises(ClassifierError, match=r"different numbers of cell types: \[1, 3\]"):
+        predict(recording, {(*files, "two"): [0], CELL_TYPE: [1]}, cell_type_classifier_mode=True)
