@@ -212,7 +212,7 @@ class _Reader:
         settings = {key: config[key] for key in _SETTINGS[kind] if key in config}
         for key in ("activation", "recurrent_activation"):
             known = ACTIVATIONS | {"hard_sigmoid"} if key == "recurrent_activation" else ACTIVATIONS
-            if key in settings and settings[key] not in known:
+            if key in settings and not (isinstance(settings[key], str) and settings[key] in known):
                 self.refuse(f"Layer '{name}' has the {key} {_shown(settings[key])}, which is not supported")
         if kind == "BatchNormalization" and isinstance(settings["axis"], list):
             (settings["axis"],) = settings["axis"]

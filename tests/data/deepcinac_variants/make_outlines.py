@@ -1,4 +1,4 @@
-"""Makes outlines.npz: what shapely 2.2 and Pillow 13 make of random ROIs, by the steps that DeepCINAC 1.1.10 takes.
+"""Makes outlines.npz: what shapely 2.2 and Pillow 13 make of random ROIs, by DeepCINAC's steps.
 
 Run by hand where shapely is installed: python make_outlines.py
 """
@@ -29,7 +29,7 @@ def random_pixels(rng):
     else:
         pixels = np.round(rng.normal(centre, spread, (rng.integers(3, 60), 2))).astype(int)
     pixels = np.unique(np.clip(pixels, 0, SIZE - 1), axis=0)
-    return pixels if len(pixels) > 1 else pixels + [[0, 0], [0, 1]]
+    return pixels if len(pixels) > 1 else pixels + np.array([[0, 0], [0, 1]])
 
 
 def random_contour(rng):

@@ -63,7 +63,7 @@ def build(name, options):
     network = model._CinacModel__build_model()
     rng = np.random.default_rng(len(name))
     weights = []
-    for array, variable in zip(network.get_weights(), network.weights):
+    for array, variable in zip(network.get_weights(), network.weights, strict=True):
         if any(kind in variable.name for kind in ("bias", "beta", "moving_mean")):
             array = array + rng.normal(0, 0.1, array.shape)
         if any(kind in variable.name for kind in ("gamma", "variance")):
