@@ -150,7 +150,8 @@ class CellTypeEvaluation:
         for name, values in self.own_probabilities().items():
             figure = new_figure(5, 3)
             axes = figure.add_subplot()
-            axes.hist(100 * values, bins=max(2, 2 * int(np.sqrt(len(values)))), range=(0, 100), color=BLUE)
+            axes.hist(100 * values, bins=20, range=(0, 100), color=BLUE)
+            axes.yaxis.get_major_locator().set_params(integer=True)
             about = self.names[1] if self.binary else name
             axes.set(
                 xlim=(0, 100), xlabel=f"Probability of {about} (%)", ylabel="Cells", title=f"{name} cells"
