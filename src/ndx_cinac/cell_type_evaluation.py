@@ -151,7 +151,7 @@ class CellTypeEvaluation:
             figure = new_figure(5, 3)
             axes = figure.add_subplot()
             axes.hist(100 * values, bins=20, range=(0, 100), color=BLUE)
-            axes.yaxis.get_major_locator().set_params(integer=True)
+            axes.locator_params(axis="y", integer=True)
             about = self.names[1] if self.binary else name
             axes.set(
                 xlim=(0, 100), xlabel=f"Probability of {about} (%)", ylabel="Cells", title=f"{name} cells"
