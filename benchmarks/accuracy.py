@@ -1,6 +1,7 @@
 """Score an activity classifier on movies with ground truth, beside trace-based methods.
 
     python benchmarks/accuracy.py FOLDER [--classifier activity-sim] [--json FILE]
+    python benchmarks/accuracy.py            (the presets of ndx_cinac.simulation)
 
 FOLDER holds one ``.npz`` file per movie: ``movie`` (frames, first, second), ``masks_yx`` with
 ``masks_start`` (pixels of ROI r: rows ``masks_start[r]`` to ``masks_start[r + 1]``), ``raster_dur`` (ROIs x
@@ -31,7 +32,9 @@ from ndx_cinac.movies import ArrayMovie, Movie
 from ndx_cinac.prediction import predict_recording
 from ndx_cinac.recording import CinacRecording, Times
 from ndx_cinac.rois import Rois
+from ndx_cinac.simulation import list_presets, load_config, simulate_field
 
+PRESET_SEEDS = (101, 102)
 FIGURES = ("average_precision", "frame_f1", "event_f1")
 BASELINES: dict[str, Callable[[Movie, Rois], NDArray[np.float64]]] = {
     "smoothed trace": smoothed_trace_scores,
@@ -41,13 +44,15 @@ BASELINES: dict[str, Callable[[Movie, Rois], NDArray[np.float64]]] = {
 
 @dataclass(frozen=True)
 class Benchmark:
-    """One movie with its ROIs, the truth (n_frames, n_scored) and the rows that are scored."""
+    """One movie with its ROIs, truth and doubtful frames (n_frames, n_scored), and the rows that are scored."""
 
     name: str
     movie: Movie
     rois: Rois
     active: NDArray[np.bool_]
+    ignored: NDArray[np.bool_] | None
     rows: NDArray[np.int64]
+    frame_rate: float | None = None
 
 
 def load(path: Path) -> Benchmark:
@@ -56,7 +61,26 @@ def load(path: Path) -> Benchmark:
         rows = np.asarray(stored["cells_of_interest"], np.int64)
         active = stored["raster_dur"][rows].T.astype(bool)
     masks = [pixels[a:b] for a, b in pairwise(starts)]
-    return Benchmark(path.stem, ArrayMovie(movie), Rois.from_pixels(masks, movie.shape[1:]), active, rows)
+    return Benchmark(
+        path.stem, ArrayMovie(movie), Rois.from_pixels(masks, movie.shape[1:]), active, None, rows
+    )
+
+
+def simulate(preset: str, seed: int) -> Benchmark:
+    field = simulate_field(load_config(preset), seed)
+    name, rows = f"{preset}, seed {seed}", np.arange(len(field.rois))
+    return Benchmark(
+        name, ArrayMovie(field.movie), field.rois, field.active, field.ignored, rows, field.frame_rate
+    )
+
+
+def benchmarks(folder: Path | None) -> Iterator[Benchmark]:
+    if folder is not None:
+        yield from (load(path) for path in sorted(folder.glob("*.npz")))
+        return
+    for preset in list_presets():
+        if preset != "training":
+            yield from (simulate(preset, seed) for seed in PRESET_SEEDS)
 
 
 def score_classifier(benchmark: Benchmark, classifier: Classifier) -> dict[str, Any]:
@@ -64,16 +88,18 @@ def score_classifier(benchmark: Benchmark, classifier: Classifier) -> dict[str, 
         identifier=benchmark.name,
         movie=benchmark.movie,
         rois=benchmark.rois,
-        times=Times(benchmark.movie.n_frames),
+        times=Times(benchmark.movie.n_frames, rate=benchmark.frame_rate),
     )
     started = time.perf_counter()
     result = predict_recording(recording, classifier)
     seconds = time.perf_counter() - started
     columns = np.searchsorted(result.roi_rows, benchmark.rows)
     probabilities = result.probabilities[:, columns]
-    scores = score_activity(probabilities, benchmark.active, threshold=classifier.card.threshold)
-    best = best_threshold(probabilities, benchmark.active, n_candidates=60)
-    at_best = score_activity(probabilities, benchmark.active, threshold=best)
+    scores = score_activity(
+        probabilities, benchmark.active, benchmark.ignored, threshold=classifier.card.threshold
+    )
+    best = best_threshold(probabilities, benchmark.active, benchmark.ignored, n_candidates=60)
+    at_best = score_activity(probabilities, benchmark.active, benchmark.ignored, threshold=best)
     return {
         **scores.to_dict(),
         "seconds": round(seconds, 1),
@@ -84,11 +110,15 @@ def score_classifier(benchmark: Benchmark, classifier: Classifier) -> dict[str, 
 
 def score_baseline(benchmark: Benchmark, name: str) -> dict[str, Any]:
     values = BASELINES[name](benchmark.movie, benchmark.rois)[:, benchmark.rows]
-    figures: dict[str, Any] = {}
-    for figure in FIGURES:
-        threshold = best_threshold(values, benchmark.active, figure=figure, n_candidates=60)
-        scores = score_activity(values, benchmark.active, threshold=threshold)
-        figures[figure] = scores.to_dict()[figure]
+    figures = {
+        "average_precision": score_activity(values, benchmark.active, benchmark.ignored).average_precision
+    }
+    for figure in ("frame_f1", "event_f1"):
+        threshold = best_threshold(
+            values, benchmark.active, benchmark.ignored, figure=figure, n_candidates=60
+        )
+        scores = score_activity(values, benchmark.active, benchmark.ignored, threshold=threshold)
+        figures[figure] = getattr(scores, figure)
     return figures
 
 
@@ -104,15 +134,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("folder", type=Path, nargs="?", help="movies; simulated ones, where not given")
     parser.add_argument("--classifier", default="activity-sim", help="a name or a folder (%(default)s)")
     parser.add_argument("--json", type=Path, help="write all figures to this file")
     options = parser.parse_args()
     classifier = load_classifier(options.classifier)
     own = f"{classifier.card.name} {classifier.card.version}, sha256 {classifier.fingerprint}"
     results: dict[str, dict[str, dict[str, Any]]] = {}
-    for path in sorted(options.folder.glob("*.npz")):
-        benchmark = load(path)
+    for benchmark in benchmarks(options.folder):
         results[benchmark.name] = {own: score_classifier(benchmark, classifier)}
         for name in BASELINES:
             results[benchmark.name][f"{name}, its best threshold"] = score_baseline(benchmark, name)
