@@ -44,7 +44,7 @@ BASELINES: dict[str, Callable[[Movie, Rois], NDArray[np.float64]]] = {
 
 @dataclass(frozen=True)
 class Benchmark:
-    """One movie with its ROIs, truth and doubtful frames (n_frames, n_scored), and the rows that are scored."""
+    """A movie with its ROIs, truth and doubtful frames (n_frames, n_scored), and the rows that are scored."""
 
     name: str
     movie: Movie

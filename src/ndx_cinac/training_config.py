@@ -28,11 +28,11 @@ class TrainingConfig:
     """What the fields are drawn from."""
     traces: TraceOptions = field(default_factory=TraceOptions)
     """How traces are extracted, here and in every prediction of this classifier."""
-    n_fields: int = 1500
+    n_fields: int = 2000
     """Simulated fields to train on."""
-    n_calibration_fields: int = 150
+    n_calibration_fields: int = 100
     """Further fields for the calibration of probabilities and threshold."""
-    n_test_fields: int = 150
+    n_test_fields: int = 100
     """Further fields for the figures on the card."""
     workers: int = 2
     """Processes that make fields; 0 makes them in the training's own."""

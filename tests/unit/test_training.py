@@ -216,8 +216,8 @@ def test_a_missing_training_config_is_named():
 
 
 def test_a_smaller_training_keeps_its_proportions():
-    small = TrainingConfig().scaled(150)
-    assert (small.n_fields, small.n_calibration_fields, small.steps) == (150, 15, 1200)
+    small = TrainingConfig().scaled(200)
+    assert (small.n_fields, small.n_calibration_fields, small.steps) == (200, 10, 1200)
 
 
 @pytest.mark.tensorflow
