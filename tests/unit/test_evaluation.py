@@ -16,6 +16,7 @@ from ndx_cinac.evaluation import (
     match_periods,
     periods,
     score_activity,
+    smoothed_rise_scores,
     smoothed_trace_scores,
     truth_from_nwb,
 )
@@ -140,6 +141,17 @@ def test_the_smoothed_trace_stands_out_where_the_roi_brightens():
     assert scores.shape == (600, 2)
     assert scores[303:308, 0].min() > 10
     assert np.abs(scores[:250, 0]).max() < 8
+
+
+def test_rises_of_the_smoothed_trace_keep_their_height_from_onset_to_peak():
+    frames = np.full((200, 4, 4), 100.0) + np.random.default_rng(0).normal(0, 0.5, (200, 1, 1))
+    frames[100:106] += np.linspace(10, 60, 6)[:, None, None]
+    frames[106:140] += 60 * np.exp(-np.arange(34) / 8)[:, None, None]
+    rois = Rois.from_pixels([np.argwhere(np.ones((4, 4)))], (4, 4))
+    scores = smoothed_rise_scores(ArrayMovie(frames), rois)[:, 0]
+    assert scores[101:105].min() > 50
+    assert len(set(scores[101:105])) == 1
+    assert scores[108:135].max() < 10
 
 
 def nwbfile_with_truth(*, frames: bool = True, segments: bool = True):
