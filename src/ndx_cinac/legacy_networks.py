@@ -195,7 +195,7 @@ class CutNetwork:
             encoders += [] if same else [entry.layer]
         self.encoder_of = tuple(numbers)
         shape = (None, self.height, self.width, 1)
-        self._encode = [_compiled(encoder, [shape]) for encoder in encoders]
+        self._encode = [_compiled(_trimmed(encoder, shape[1:]), [shape]) for encoder in encoders]
         head = _head(model, entries)
         self._decide = _compiled(head, [tensor.shape for tensor in head.inputs])
 
@@ -264,6 +264,43 @@ def _equal(first: Any, second: Any) -> bool:
         return False
     pairs = zip(first.get_weights(), second.get_weights(), strict=True)
     return all(np.array_equal(a, b) for a, b in pairs)
+
+
+def _trimmed(encoder: Any, shape: tuple[int, ...]) -> Any:
+    """Make the same CNN without the work that its pooling drops.
+
+    DeepCINAC's convolutions come in pairs before each pooling of 2 x 2: the first keeps the size, the second
+    takes a pixel off each side. Of an odd number of rows or columns, the pooling drops the last: the first
+    convolution then need not look beyond the end.
+    """
+    layers = [layer for layer in encoder.layers if not isinstance(layer, keras.layers.InputLayer)]
+    convolutions = [layer for layer in layers if isinstance(layer, keras.layers.Conv2D)]
+    pools = [layer for layer in layers if isinstance(layer, keras.layers.MaxPooling2D)]
+    usual = [layer.padding for layer in convolutions] == ["same", "valid"] * len(pools)
+    usual &= all(layer.kernel_size == (3, 3) and layer.strides == (1, 1) for layer in convolutions)
+    usual &= all(layer.dilation_rate == (1, 1) for layer in convolutions)
+    usual &= all(layer.pool_size == layer.strides == (2, 2) and layer.padding == "valid" for layer in pools)
+    kinds = [
+        "pool" if layer in pools else "convolution" for layer in layers if layer in [*convolutions, *pools]
+    ]
+    if not usual or kinds != ["convolution", "convolution", "pool"] * len(pools):
+        return encoder
+    height, width = shape[:2]
+    trimmed, copies = [keras.Input(shape)], []
+    for layer in layers:
+        if layer in convolutions and layer.padding == "same":
+            ends = [(1, 1 - size % 2) for size in (height, width)]
+            copy = keras.layers.Conv2D.from_config({**layer.get_config(), "padding": "valid"})
+            trimmed += [keras.layers.ZeroPadding2D(ends), copy]
+            copies.append((copy, layer))
+        else:
+            trimmed.append(layer)
+        if layer in pools:
+            height, width = (height - 2) // 2, (width - 2) // 2
+    network = keras.Sequential(trimmed)
+    for copy, layer in copies:
+        copy.set_weights(layer.get_weights())
+    return network
 
 
 def _head(model: Any, entries: list[Any]) -> Any:
