@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
-from scipy.ndimage import gaussian_filter1d, percentile_filter, uniform_filter1d
-
+from .extras import require
 from .movies import Movie
 from .rois import Rois
+
+_sparse = require("scipy.sparse", extra="predict", feature="Scoring traces")
+_ndimage = require("scipy.ndimage", extra="predict", feature="Scoring traces")
 
 BASELINE_FRAMES = 300
 BASELINE_PERCENTILE = 20
@@ -22,7 +23,7 @@ def mean_traces(movie: Movie, rois: Rois) -> NDArray[np.float64]:
     """Weighted mean of each ROI's pixels in every frame, shape (n_frames, n_rois); NaN for an empty ROI."""
     first, second = movie.shape[1:]
     columns = rois.first.astype(np.int64) * second + rois.second
-    weights = sparse.csr_matrix((rois.weights, columns, rois.starts), shape=(len(rois), first * second))
+    weights = _sparse.csr_matrix((rois.weights, columns, rois.starts), shape=(len(rois), first * second))
     total = np.asarray(weights.sum(axis=1), np.float64).ravel()
     traces = np.empty((movie.n_frames, len(rois)))
     step = max(1, PIXELS_PER_READ // (first * second))
@@ -65,11 +66,13 @@ def smoothed_rise_scores(movie: Movie, rois: Rois) -> NDArray[np.float64]:
 def _smoothed_change(movie: Movie, rois: Rois) -> NDArray[np.float64]:
     """Relative change of fluorescence, smoothed, over its noise."""
     traces = mean_traces(movie, rois)
-    baseline = percentile_filter(traces, BASELINE_PERCENTILE, size=(BASELINE_FRAMES, 1), mode="nearest")
-    baseline = uniform_filter1d(baseline, BASELINE_FRAMES, axis=0, mode="nearest")
+    baseline = _ndimage.percentile_filter(
+        traces, BASELINE_PERCENTILE, size=(BASELINE_FRAMES, 1), mode="nearest"
+    )
+    baseline = _ndimage.uniform_filter1d(baseline, BASELINE_FRAMES, axis=0, mode="nearest")
     change = (traces - baseline) / np.maximum(np.abs(baseline), 1e-9)
     noise = 1.4826 / np.sqrt(2) * np.median(np.abs(np.diff(change, axis=0)), axis=0)
-    return np.asarray(gaussian_filter1d(change, SMOOTHING_FRAMES, axis=0) / np.maximum(noise, 1e-9))
+    return np.asarray(_ndimage.gaussian_filter1d(change, SMOOTHING_FRAMES, axis=0) / np.maximum(noise, 1e-9))
 
 
 def best_threshold(

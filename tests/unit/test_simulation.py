@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -226,6 +228,17 @@ def test_a_field_without_room_for_a_cell_is_refused():
     config = replace(SMALL, movie=replace(SMALL.movie, shape=(3, 3)))
     with pytest.raises(ConfigError, match="has room in a field of 3 x 3 pixels"):
         simulate_field(config, 0)
+
+
+def test_without_scipy_the_error_names_what_to_install():
+    program = (
+        "import sys; sys.modules['scipy'] = None\n"
+        "from ndx_cinac.errors import MissingExtraError\n"
+        "try:\n    import ndx_cinac.simulation\n"
+        "except MissingExtraError as error:\n    print(error)\n"
+    )
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert "Simulating movies needs the package 'scipy'" in run.stdout
 
 
 def test_yaml_is_read_without_running_anything(tmp_path: Path):

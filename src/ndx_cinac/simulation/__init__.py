@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .config import SimulationConfig, list_presets, load_config
-from .field import SimulatedField, simulate_field
-from .settings import (
+from ..extras import require
+
+require("scipy", extra="predict", feature="Simulating movies")
+
+from .config import SimulationConfig, list_presets, load_config  # noqa: E402
+from .field import SimulatedField, simulate_field  # noqa: E402
+from .settings import (  # noqa: E402
     ActivitySettings,
     BackgroundSettings,
     CameraSettings,
