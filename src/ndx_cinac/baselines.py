@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
 from .extras import require
 from .movies import Movie
 from .rois import Rois
