@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,17 @@ from .recording import CinacRecording
 from .windows import merge_windows
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass
+class _GivenNetwork(Classifier):
+    """A network that a script holds; it has no files."""
+
+    given: Any = None
+
+    def network(self) -> Any:
+        """Return the network."""
+        return self.given
 
 
 def predict_transient_from_model(  # noqa: PLR0913 - DeepCINAC's signature
@@ -143,4 +155,4 @@ def _classifier(model: Any, task: Task) -> Classifier:
     inputs = {"kind": "legacy patches", "window": window, "height": height, "width": width}
     inputs |= {"inputs": list(names[: len(model.inputs)]), "rules": "legacy"}
     card = ModelCard("network", "", task, "A network that was given as it is", "", inputs)
-    return Classifier(card, Path(), model)
+    return _GivenNetwork(card, Path(), model)
