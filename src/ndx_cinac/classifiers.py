@@ -5,7 +5,8 @@ from __future__ import annotations
 import shutil
 import tempfile
 import zipfile
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
@@ -38,7 +39,6 @@ class Classifier:
 
     card: ModelCard
     folder: Path
-    _network: Any = field(default=None, repr=False)
 
     @property
     def info(self) -> ClassifierInfo:
@@ -68,12 +68,19 @@ class Classifier:
         MissingExtraError
             If TensorFlow is not installed.
         """
-        if self._network is None:
-            from .networks import load_network
+        return _network_of(self.folder, self.card.sha256)
 
-            with network_path(self.folder) as path:
-                self._network = load_network(path)
-        return self._network
+
+@lru_cache(maxsize=4)
+def _network_of(folder: Path, sha256: str) -> Any:
+    """Load a network, once for all predictions with it."""
+    from .networks import load_network
+
+    with network_path(folder) as path:
+        if sha256_of(path) != sha256:
+            what = "The network's file has changed since its card was read"
+            raise ClassifierError(what, where=str(folder), fix="Load the classifier again")
+        return load_network(path)
 
 
 def list_classifiers() -> list[ModelCard]:

@@ -43,7 +43,7 @@ class ReadingError(CinacError):
 
 
 class AmbiguousSourceError(ReadingError):
-    """Several movies or plane segmentations could be meant; the message lists them and the options that choose."""
+    """Several movies or plane segmentations could be meant; the message lists them and how to choose."""
 
 
 class InvalidTypeError(CinacError, ValueError):

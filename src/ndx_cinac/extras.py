@@ -1,4 +1,4 @@
-"""Optional packages: imported when first needed, and named with the command that installs them when absent."""
+"""Optional packages: imported when first needed, and named with their installing command when absent."""
 
 from __future__ import annotations
 

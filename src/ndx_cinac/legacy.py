@@ -51,9 +51,7 @@ class LegacyClassifier(Classifier):
         MissingExtraError
             If TensorFlow is not installed.
         """
-        if self._network is None:
-            self._network = _built(_version(self.folder), _version(self.weights))
-        return self._network
+        return _built(_version(self.folder), _version(self.weights))
 
 
 def load_legacy(

@@ -1,4 +1,4 @@
-"""The only importer of TensorFlow and Keras: the activity network, its file, its device, its compiled run."""
+"""The activity network: how it is built, saved and run. Keras is only here and in `legacy_networks`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -216,6 +217,12 @@ def window_starts(n_frames: int, block: int, halo: int) -> list[tuple[int, int, 
     return list(zip(starts, firsts, stops, strict=True))
 
 
+@lru_cache(maxsize=8)
+def _compiled(model: Any) -> Any:
+    """One compiled function per network, however many recordings it predicts: tracing it takes seconds."""
+    return tf.function(lambda windows: model(windows, training=False), reduce_retracing=True)
+
+
 class CompiledNetwork:
     """A network compiled for one batch shape, run over recordings of any length.
 
@@ -264,7 +271,7 @@ class CompiledNetwork:
         self.model = model
         self.n_channels = int(model.input_shape[-1])
         self.block, self.halo, self.batch_size = block, halo, batch_size
-        self._function = tf.function(lambda windows: model(windows, training=False), reduce_retracing=True)
+        self._function = _compiled(model)
 
     def predict(self, channels: NDArray[np.float32]) -> NDArray[np.float32]:
         """Run the network.

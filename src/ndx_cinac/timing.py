@@ -75,7 +75,7 @@ def _from_timestamps(stamps: NDArray[np.float64], n_frames: int) -> tuple[Times,
     if len(gaps):
         longest = float(intervals[gaps].max())
         notes.append(
-            f"The movie's timestamps have {len(gaps)} gaps, the first after frame {gaps[0]}, the longest of "
-            f"{longest:.3g} s; frames on both sides of a gap are treated as neighbours"
+            f"The movie's timestamps jump {len(gaps)} times, first after frame {gaps[0]}, by at most "
+            f"{longest:.3g} s; frames on both sides of such a gap are treated as neighbours"
         )
     return Times(n_frames, timestamps=stamps), tuple(notes)

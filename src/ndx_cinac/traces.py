@@ -165,6 +165,8 @@ def extract_traces(
     if missing.any():
         count = f"{int(missing.sum())} of {len(missing)} frames"
         notes = (*notes, f"{count} are blank or not finite: traces are interpolated there")
+    if movie.n_frames > 1 and (sample.frames == sample.frames[:1]).all():
+        notes = (*notes, "The movie is the same in all frames that were sampled: there is no activity to see")
     return Traces(
         store,
         kept,

@@ -369,3 +369,12 @@ def test_mismatch_is_a_sentence_with_both_numbers(changes, sentence):
 
 def test_few_odd_rois_are_not_worth_a_word():
     assert check_fit(CARD, recording(sides=(2, *[9] * 10))) == []
+
+
+@pytest.mark.tensorflow
+def test_a_network_is_loaded_once_and_a_changed_file_is_refused(tiny_classifier):
+    folder = Path(tiny_classifier)
+    assert load_classifier(folder).network() is load_classifier(folder).network()
+    classifier = replace(load_classifier(folder), card=replace(CARD, sha256="0" * 64))
+    with pytest.raises(ClassifierError, match="has changed since its card was read"):
+        classifier.network()

@@ -91,9 +91,8 @@ def test_names_of_classes_can_be_given_and_must_fit():
         load_legacy(*files, classes=["interneuron", "pyramidal"])
 
 
-def test_loading_imports_no_tensorflow_and_building_is_done_once():
+def test_a_network_is_built_once_for_all_predictions_with_the_same_files():
     first, second = load_legacy(*files_of(ACTIVITY)), load_legacy(*files_of(ACTIVITY))
-    assert first._network is None
     pytest.importorskip("tensorflow")
     assert first.network() is second.network()
 

@@ -80,7 +80,7 @@ def test_gaps_in_timestamps_are_noted():
     stamps = np.arange(60) / 10
     stamps[20:] += 4
     times, notes = times_of(timestamps=stamps)
-    assert "1 gaps, the first after frame 19, the longest of 4.1 s" in notes[0]
+    assert "jump 1 times, first after frame 19, by at most 4.1 s" in notes[0]
     assert times.frame_rate == pytest.approx(10)
 
 

@@ -436,3 +436,13 @@ def test_unknown_options_are_named():
 def test_options_out_of_range_are_named(values):
     with pytest.raises(ConfigError, match=f"out of range: {next(iter(values))}="):
         TraceOptions(**values)
+
+
+def test_a_movie_that_never_changes_is_named_as_such() -> None:
+    frames = np.full((30, 20, 24), 7, np.uint16)
+    rois = Rois.from_pixels([[(5, 5), (5, 6), (6, 5), (6, 6)]], (20, 24))
+    with extract_traces(ArrayMovie(frames), rois) as traces:
+        assert any("is the same in all frames" in note for note in traces.notes)
+    frames[10, 5, 5] += 1
+    with extract_traces(ArrayMovie(frames), rois) as traces:
+        assert not any("is the same in all frames" in note for note in traces.notes)
