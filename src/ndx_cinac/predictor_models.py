@@ -155,4 +155,4 @@ def _classifier(model: Any, task: Task) -> Classifier:
     inputs = {"kind": "legacy patches", "window": window, "height": height, "width": width}
     inputs |= {"inputs": list(names[: len(model.inputs)]), "rules": "legacy"}
     card = ModelCard("network", "", task, "A network that was given as it is", "", inputs)
-    return _GivenNetwork(card, Path(), model)
+    return _GivenNetwork(card, Path(), given=model)
