@@ -1,6 +1,6 @@
 """Compare the speed of legacy classifiers with DeepCINAC's own, side by side on one recording.
 
-    python benchmarks/legacy_speed.py PEER [--frames 2000] [--cells 4] [--overlap 0.5] [--venv DIR]
+    python benchmarks/legacy_speed.py PEER [--frames 1000] [--cells 4] [--overlap 0.5] [--venv DIR]
 
 PEER is a script that runs DeepCINAC: ``PEER RECORDING.npz --cells N --overlap V --classifier JSON H5 --save
 OUT.npy --venv DIR`` prints one JSON line with ``seconds`` and saves the predictions. Both predict the same
@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -31,7 +32,7 @@ from ndx_cinac.legacy_prediction import LegacyOptions, activity_of, predict_acti
 DATA = Path(__file__).parents[1] / "tests" / "data" / "deepcinac"
 WINDOW, PATCH = 100, 25
 FILTERS, LSTM_UNITS = (64, 64, 128, 128), (128, 256, 256)
-SHARPER = 10  # so that the random classifier's probabilities are not all about one half
+SHARPER = 30  # so that the random classifier's probabilities are not all about one half
 
 
 def main() -> None:
@@ -39,7 +40,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("peer", type=Path)
-    parser.add_argument("--frames", type=int, default=2000)
+    parser.add_argument("--frames", type=int, default=1000)
     parser.add_argument("--cells", type=int, default=4)
     parser.add_argument("--overlap", type=float, default=0.5)
     parser.add_argument("--venv", type=Path, default=Path(tempfile.gettempdir()) / "deepcinac-peer")
@@ -105,14 +106,14 @@ def _enlarge(kind: str, config: dict, layer: dict, units: dict[str, int]) -> Non
     layer.pop("build_config", None)
 
 
-def _weights_of(layer: object, rng: np.random.Generator) -> dict[str, np.ndarray]:
+def _weights_of(layer: Any, rng: np.random.Generator) -> dict[str, np.ndarray]:
     """Random weights for one layer, spread as Keras' initial ones and biases a little off 0."""
     arrays = {}
     for number, variable in enumerate(layer.weights):
         kind, shape = variable.path.split("/")[-1], tuple(variable.shape)
-        limit = (
-            0.1 if kind == "bias" else np.sqrt(6 / (np.prod(shape[:-1]) + np.prod(shape[:-2]) * shape[-1]))
-        )
+        fan_in, fan_out = np.prod(shape[:-1]), np.prod(shape[:-2]) * shape[-1]
+        limit = 0.1 if kind == "bias" else np.sqrt(6 / (fan_in + fan_out))
+        limit *= SHARPER if layer.name == "dense_3" else 1
         arrays[f"{layer.name}/{number}/{kind}:0"] = rng.uniform(-limit, limit, shape).astype(np.float32)
     return arrays
 
@@ -132,22 +133,15 @@ def run_peer(
     arguments: argparse.Namespace, recording: Path, files: tuple[Path, Path], save: Path
 ) -> tuple[np.ndarray, float]:
     """Return what DeepCINAC predicts, and the seconds that it takes."""
-    command = [
-        sys.executable,
-        arguments.peer,
-        recording,
-        "--cells",
-        arguments.cells,
-        "--overlap",
-        arguments.overlap,
-    ]
-    command += ["--classifier", *files, "--save", save, "--venv", arguments.venv]
+    command = [sys.executable, arguments.peer, recording, "--cells", arguments.cells]
+    command += ["--overlap", arguments.overlap, "--venv", arguments.venv]
+    command += ["--classifier", *files, "--save", save]
     done = subprocess.run([str(part) for part in command], text=True, stdout=subprocess.PIPE, check=True)
     return np.load(save), json.loads(done.stdout.splitlines()[-1])["seconds"]
 
 
 def run_ours(arguments: argparse.Namespace, path: Path, files: tuple[Path, Path]) -> tuple[np.ndarray, float]:
-    """Return what ndx-cinac predicts, and the seconds that it takes after the movie's normalization is known."""
+    """Return what ndx-cinac predicts, and the seconds that it takes."""
     data = np.load(path)
     pixels = np.split(data["pixels"], data["pixels_index"][:-1])
 

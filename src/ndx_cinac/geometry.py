@@ -14,7 +14,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .movies import Movie
+from .movies import BLOCK_BYTES, Movie, iterate_blocks
 from .polygons import buffered, centroid, convex_hull, draw_polygon, intersect
 from .rois import Rois
 
@@ -111,12 +111,11 @@ def raw_traces(movie: Movie, masks: list[NDArray[np.bool_]]) -> NDArray[np.float
     """
     traces = np.zeros((len(masks), movie.n_frames))
     pixels = [np.nonzero(mask) for mask in masks]
-    step = max(movie.chunk_frames, 64)
-    for start in range(0, movie.n_frames, step):
-        block = movie.read(start, min(start + step, movie.n_frames))
+    for start, stop in iterate_blocks(movie, BLOCK_BYTES // movie.frame_bytes):
+        block = movie.read(start, stop)
         for trace, (first, second) in zip(traces, pixels, strict=True):
             if len(first):
-                trace[start : start + len(block)] = block[:, first, second].mean(axis=1, dtype=np.float64)
+                trace[start:stop] = block[:, first, second].mean(axis=1, dtype=np.float64)
     return traces
 
 

@@ -6,7 +6,7 @@ classifier is used.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from .errors import ClassifierError, PredictionError
 from .legacy_architecture import HARD_SIGMOID_SCALE, Architecture, LayerSpec
+from .legacy_encoder import FrameEncoder, compiled
 from .legacy_weights import WeightFile
-from .networks import device_description, full_precision, keras, tf
+from .networks import device_description, keras, tf
 
 
 def build_network(architecture: Architecture, weights: WeightFile | None = None) -> Any:
@@ -194,32 +195,28 @@ class CutNetwork:
             numbers.append(same[0] if same else len(encoders))
             encoders += [] if same else [entry.layer]
         self.encoder_of = tuple(numbers)
-        shape = (None, self.height, self.width, 1)
-        self._encode = [_compiled(_trimmed(encoder, shape[1:]), [shape]) for encoder in encoders]
+        self._encoders = [FrameEncoder(encoder, (self.height, self.width)) for encoder in encoders]
         head = _head(model, entries)
-        self._decide = _compiled(head, [tensor.shape for tensor in head.inputs])
+        self._decide = compiled(head, [tensor.shape for tensor in head.inputs])
 
-    def encode(self, which: int, patches: NDArray[np.float32], batch_size: int = 64) -> Any:
-        """Pass patches through the CNN of one input.
+    def encode(self, inputs: Sequence[NDArray[np.float32]]) -> list[Any]:
+        """Pass what the inputs show through their CNNs.
 
         Parameters
         ----------
-        which : int
-            The input.
-        patches : ndarray of float32, shape (n_frames, height, width)
-        batch_size : int
-            Frames computed together; small batches stay in the processor's cache.
+        inputs : sequence of ndarray of float32, each of shape (n_frames, height, width)
+            One for each input.
 
         Returns
         -------
-        tf.Tensor of float32, shape (n_frames, n_features)
+        list of tf.Tensor of float32, each of shape (n_frames, n_features)
         """
-        run = self._encode[self.encoder_of[which]]
-        parts = [
-            _halving(run, [patches[start : start + batch_size, ..., None]])
-            for start in range(0, len(patches), batch_size)
-        ]
-        return tf.concat(parts, axis=0)
+        features: list[Any] = [None] * self.n_inputs
+        for number, encoder in enumerate(self._encoders):
+            members = [which for which in range(self.n_inputs) if self.encoder_of[which] == number]
+            for which, encoded in zip(members, encoder.encode([inputs[m] for m in members]), strict=True):
+                features[which] = encoded
+        return features
 
     def gather(self, features: Any, frames: NDArray[np.int64]) -> Any:
         """Put features of frames together to windows: (n_windows, window, n_features)."""
@@ -266,43 +263,6 @@ def _equal(first: Any, second: Any) -> bool:
     return all(np.array_equal(a, b) for a, b in pairs)
 
 
-def _trimmed(encoder: Any, shape: tuple[int, ...]) -> Any:
-    """Make the same CNN without the work that its pooling drops.
-
-    DeepCINAC's convolutions come in pairs before each pooling of 2 x 2: the first keeps the size, the second
-    takes a pixel off each side. Of an odd number of rows or columns, the pooling drops the last: the first
-    convolution then need not look beyond the end.
-    """
-    layers = [layer for layer in encoder.layers if not isinstance(layer, keras.layers.InputLayer)]
-    convolutions = [layer for layer in layers if isinstance(layer, keras.layers.Conv2D)]
-    pools = [layer for layer in layers if isinstance(layer, keras.layers.MaxPooling2D)]
-    usual = [layer.padding for layer in convolutions] == ["same", "valid"] * len(pools)
-    usual &= all(layer.kernel_size == (3, 3) and layer.strides == (1, 1) for layer in convolutions)
-    usual &= all(layer.dilation_rate == (1, 1) for layer in convolutions)
-    usual &= all(layer.pool_size == layer.strides == (2, 2) and layer.padding == "valid" for layer in pools)
-    kinds = [
-        "pool" if layer in pools else "convolution" for layer in layers if layer in [*convolutions, *pools]
-    ]
-    if not usual or kinds != ["convolution", "convolution", "pool"] * len(pools):
-        return encoder
-    height, width = shape[:2]
-    trimmed, copies = [keras.Input(shape)], []
-    for layer in layers:
-        if layer in convolutions and layer.padding == "same":
-            ends = [(1, 1 - size % 2) for size in (height, width)]
-            copy = keras.layers.Conv2D.from_config({**layer.get_config(), "padding": "valid"})
-            trimmed += [keras.layers.ZeroPadding2D(ends), copy]
-            copies.append((copy, layer))
-        else:
-            trimmed.append(layer)
-        if layer in pools:
-            height, width = (height - 2) // 2, (width - 2) // 2
-    network = keras.Sequential(trimmed)
-    for copy, layer in copies:
-        copy.set_weights(layer.get_weights())
-    return network
-
-
 def _head(model: Any, entries: list[Any]) -> Any:
     """Rebuild what follows the CNNs on inputs of its own, with the weights of the same layers."""
     calls = [(layer, layer.input, layer.output) for layer in model.layers if not _is_entry(layer, entries)]
@@ -320,22 +280,10 @@ def _is_entry(layer: Any, entries: list[Any]) -> bool:
     return isinstance(layer, keras.layers.InputLayer) or any(layer is entry for entry in entries)
 
 
-def _compiled(model: Any, shapes: list[tuple[int | None, ...]]) -> Callable[..., Any]:
-    """Compile a network once for batches of any size."""
-    signature = [tf.TensorSpec(shape, tf.float32) for shape in shapes]
-
-    def run(*given: Any) -> Any:
-        return model(list(given) if len(given) > 1 else given[0], training=False)
-
-    compiled: Callable[..., Any] = tf.function(run, input_signature=signature, autograph=False)
-    return compiled
-
-
 def _halving(run: Callable[..., Any], batch: list[Any]) -> Any:
     """Run a batch, in halves where the memory of the device does not suffice for the whole."""
     try:
-        with full_precision():
-            return run(*(tf.convert_to_tensor(part) for part in batch))
+        return run(*batch)
     except tf.errors.ResourceExhaustedError as error:
         half = len(batch[0]) // 2
         if half == 0:

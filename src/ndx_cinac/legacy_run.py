@@ -130,24 +130,9 @@ class LegacyRun:
         needed, index = np.unique(frames, return_inverse=True)
         normalized = self.recording.normalization(pixels[needed])
         for number, flip in enumerate(self.flips):
-            features: list[Any] = []
-            for which in range(self.network.n_inputs):
-                same = self._same_input(plan, which)
-                if same == which:
-                    features.append(self.network.encode(which, plan.fill(normalized, which, flip)))
-                else:
-                    features.append(features[same])
+            shown = [plan.fill(normalized, which, flip) for which in range(self.network.n_inputs)]
+            features = self.network.encode(shown)
             self.queue.add(features, index.reshape(frames.shape), target, places * len(self.flips) + number)
-
-    def _same_input(self, plan: PatchPlan, which: int) -> int:
-        """Return the first input that passes the same pixels through the same CNN, be it `which` itself."""
-        encoder = self.network.encoder_of
-        same = (
-            other
-            for other in range(which)
-            if encoder[other] == encoder[which] and (plan.masks[other] == plan.masks[which]).all()
-        )
-        return next(same, which)
 
 
 class _Queue:

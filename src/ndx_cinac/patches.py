@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .geometry import Outlines
-from .movies import Movie
+from .movies import BLOCK_BYTES, Movie, iterate_blocks
 
 Frames = NDArray[np.floating]
 InputName = Literal["cell", "overlapping", "neuropil", "all"]
@@ -239,9 +239,9 @@ class Normalization:
 def movie_normalization(movie: Movie) -> Normalization:
     """Mean and standard deviation of a whole movie, read in blocks; what is not a number does not count."""
     count, mean, squares = 0, 0.0, 0.0
-    step = max(movie.chunk_frames, 64)
-    for start in range(0, movie.n_frames, step):
-        block = movie.read(start, min(start + step, movie.n_frames)).astype(np.float64, copy=False)
+    # A block is turned into float64, and held twice while its finite pixels are found.
+    for start, stop in iterate_blocks(movie, BLOCK_BYTES // (8 * movie.shape[1] * movie.shape[2])):
+        block = movie.read(start, stop).astype(np.float64, copy=False)
         values = block[np.isfinite(block)]
         if values.size == 0:
             continue
