@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,7 @@ def train_activity(
         If TensorFlow or scikit-learn is not installed.
     """
     output = Path(output)
+    config = replace(config, name=config.name or output.resolve().name)
     if output.exists() and not overwrite:
         what = f"The folder '{output}' exists"
         raise OutputError(what, fix="Choose another one, or overwrite it")

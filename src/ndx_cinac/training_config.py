@@ -18,8 +18,8 @@ from .traces import TraceOptions
 class TrainingConfig:
     """Options of a training of an activity classifier; the defaults are those of `activity-sim`."""
 
-    name: str = "activity-sim"
-    """Name of the classifier."""
+    name: str = ""
+    """Name of the classifier; its folder's, where empty."""
     version: str = "1.0"
     """Its version."""
     seed: int = 0

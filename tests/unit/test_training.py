@@ -19,7 +19,6 @@ from ndx_cinac.training_config import TrainingConfig
 from ndx_cinac.training_data import FieldJob, make_examples
 
 SMALL = TrainingConfig(
-    name="tiny",
     simulation=SimulationConfig(
         movie=MovieSettings(shape=(32, 32), n_frames=(120, 150)), cells=CellSettings(number=(3, 5))
     ),
