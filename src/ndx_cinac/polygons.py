@@ -127,37 +127,64 @@ def draw_polygon(polygon: NDArray[np.float64], height: int, width: int) -> NDArr
 def buffered(polygon: NDArray[np.float64], distance: float) -> list[NDArray[np.float64]]:
     """Polygons whose union is everything within `distance` of a polygon, with round corners.
 
-    A convex polygon becomes one polygon, corner for corner the one that GEOS makes of it. Any other is
-    covered by one polygon per edge, and itself: in its notches this may differ from GEOS by a pixel once it
+    Most polygons become one, corner for corner the one that GEOS makes of it. One whose notches are too small
+    for that is covered by one polygon per edge, and itself: this may differ from GEOS by a few pixels once it
     is drawn.
     """
+    polygon = polygon[(polygon != np.roll(polygon, -1, axis=0)).any(axis=1)] if len(polygon) > 1 else polygon
     if len(polygon) < 2 or distance <= 0:
         return [polygon]
     if len(polygon) == 2:
-        return [_rounded(polygon, distance)]
+        return [_offset(polygon, distance)[0]]
+    if _cross(polygon, np.roll(polygon, -1, axis=0)).sum() > 0:
+        polygon = polygon[::-1]
+    outline, whole = _offset(polygon, distance)
+    if whole and not _crosses_itself(outline):
+        return [np.roll(outline, 1, axis=0)]  # it matters to drawing where an outline begins
+    edges = np.stack([polygon, np.roll(polygon, -1, axis=0)], axis=1)
+    return [polygon, *(_offset(edge, distance)[0] for edge in edges)]
+
+
+def _offset(polygon: NDArray[np.float64], distance: float) -> tuple[NDArray[np.float64], bool]:
+    """Outline of what lies within `distance` of a polygon (or a line there and back), and whether it is whole.
+
+    The polygon is clockwise when y points up. It is not whole where a notch leaves nothing of an edge.
+    """
     after = np.roll(polygon, -1, axis=0)
-    turns = _cross(after - polygon, np.roll(after, -1, axis=0) - after)
-    if (turns > 0).all():
-        polygon, turns = polygon[::-1], -turns
-    if (turns < 0).all() and len(convex_hull(polygon)) == len(polygon):
-        return [
-            np.roll(_rounded(polygon, distance), 1, axis=0)
-        ]  # it matters to drawing where an outline begins
-    edges = [np.array(edge) for edge in zip(polygon, after, strict=True) if (edge[0] != edge[1]).any()]
-    return [polygon, *(_rounded(edge, distance) for edge in edges)]
-
-
-def _rounded(convex: NDArray[np.float64], distance: float) -> NDArray[np.float64]:
-    """Offset outline of a convex polygon, or of a line there and back, that is clockwise when y points up."""
-    after = np.roll(convex, -1, axis=0)
-    direction = (after - convex) / np.hypot(*(after - convex).T)[:, None]
-    normals = np.stack([-direction[:, 1], direction[:, 0]], axis=1) * distance
+    direction = (after - polygon) / np.hypot(*(after - polygon).T)[:, None]
+    normals = np.stack([-direction[:, 1], direction[:, 0]], axis=1)
     points: list[NDArray[np.float64]] = []
+    ends, beginnings = [], []
     for corner, leaving, arriving in zip(after, normals, np.roll(normals, -1, axis=0), strict=True):
-        start = np.arctan2(leaving[1], leaving[0])
-        turn = (start - np.arctan2(arriving[1], arriving[0])) % (2 * np.pi)
-        steps = int(turn / (np.pi / 2 / SEGMENTS_PER_QUARTER) + 0.5)
-        angles = start - turn / max(steps, 1) * np.arange(1, steps)
-        arc = corner + distance * np.stack([np.cos(angles), np.sin(angles)], axis=1)
-        points += [corner + leaving, *arc, corner + arriving]
-    return np.array(points)
+        if _cross(leaving, arriving) > 0:  # a notch: the two offset edges cross
+            around = [corner + distance * (leaving + arriving) / (1 + leaving @ arriving)]
+        else:
+            around = _arc(corner, leaving, arriving, distance)
+        points += around
+        ends.append(around[0])
+        beginnings.append(around[-1])
+    left = np.array(ends) - np.roll(beginnings, 1, axis=0)
+    return np.array(points), bool(((left * direction).sum(axis=1) > 0).all())
+
+
+def _arc(
+    corner: NDArray[np.float64],
+    leaving: NDArray[np.float64],
+    arriving: NDArray[np.float64],
+    distance: float,
+) -> list[NDArray[np.float64]]:
+    """Points of an arc around a corner, clockwise from one edge's normal to the next."""
+    start = np.arctan2(leaving[1], leaving[0])
+    turn = (start - np.arctan2(arriving[1], arriving[0])) % (2 * np.pi)
+    steps = int(turn / (np.pi / 2 / SEGMENTS_PER_QUARTER) + 0.5)
+    angles = start - turn / max(steps, 1) * np.arange(1, steps)
+    between = corner + distance * np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    return [corner + distance * leaving, *between, corner + distance * arriving]
+
+
+def _crosses_itself(outline: NDArray[np.float64]) -> bool:
+    """Whether two edges of an outline cross; that they touch does not count."""
+    a, b = outline[:, None], np.roll(outline, -1, axis=0)[:, None]
+    c, d = outline[None], np.roll(outline, -1, axis=0)[None]
+    apart = _cross(b - a, c - a) * _cross(b - a, d - a) < 0
+    return bool((apart & (_cross(d - c, a - c) * _cross(d - c, b - c) < 0)).any())

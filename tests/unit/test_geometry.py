@@ -62,14 +62,16 @@ def test_hulls_are_drawn_as_pillow_draws_those_of_shapely(random_rois, name, buf
         np.testing.assert_array_equal(outlines.mask(row, (0, 0), (SIDE, SIDE), buffer), drawn[row], str(row))
 
 
-@pytest.mark.parametrize(("name", "buffer"), [("masks_buffer_1", 1), ("masks_buffer_3", 3)])
-def test_widened_contours_differ_from_those_of_geos_by_a_few_pixels_in_notches(random_rois, name, buffer):
+@pytest.mark.parametrize(("name", "buffer", "n_exact"), [("masks_buffer_1", 1, 13), ("masks_buffer_3", 3, 7)])
+def test_widened_contours_are_those_of_geos_but_for_small_notches(random_rois, name, buffer, n_exact):
     outlines = outlines_of(random_rois)
     drawn = np.unpackbits(random_rois[name], count=len(outlines) * SIDE**2).reshape(-1, SIDE, SIDE)
-    for row in range(len(lists(random_rois, "pixels")), len(outlines)):
-        mask = outlines.mask(row, (0, 0), (SIDE, SIDE), buffer)
-        assert np.count_nonzero(mask != drawn[row]) <= 8
-        assert drawn[row].sum() > 60
+    contours = range(len(lists(random_rois, "pixels")), len(outlines))
+    masks = {row: outlines.mask(row, (0, 0), (SIDE, SIDE), buffer) for row in contours}
+    differences = [np.count_nonzero(masks[row] != drawn[row]) for row in contours]
+    assert max(differences) <= 6
+    assert differences.count(0) >= n_exact
+    assert min(np.count_nonzero(drawn[row]) for row in contours) > 60
 
 
 def test_geometry_of_the_reference_recording_is_deepcinacs(recording):
