@@ -146,7 +146,7 @@ def buffered(polygon: NDArray[np.float64], distance: float) -> list[NDArray[np.f
 
 
 def _offset(polygon: NDArray[np.float64], distance: float) -> tuple[NDArray[np.float64], bool]:
-    """Outline of what lies within `distance` of a polygon (or a line there and back), and whether it is whole.
+    """Outline of what lies within `distance` of a polygon (or of a line), and whether it is whole.
 
     The polygon is clockwise when y points up. It is not whole where a notch leaves nothing of an edge.
     """
