@@ -6,7 +6,7 @@ import json
 import logging
 import sys
 import types
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -40,8 +40,18 @@ def expected(recording, classifier):
     return predict_recording(recording, classifier)
 
 
+@dataclass
+class Holding(Classifier):
+    """A classifier that holds its network instead of reading it."""
+
+    held: object = None
+
+    def network(self) -> object:
+        return self.held
+
+
 def with_card(classifier: Classifier, **changes) -> Classifier:
-    return Classifier(replace(classifier.card, **changes), classifier.folder, classifier.network())
+    return Holding(replace(classifier.card, **changes), classifier.folder, classifier.network())
 
 
 def with_inputs(classifier: Classifier, **changes) -> Classifier:
@@ -267,7 +277,7 @@ def test_network_of_other_channels_than_its_cards_is_refused(recording, classifi
 
     network = with_probability(build_activity_network(2, width=2, dilations=(1,), head=2))
     with pytest.raises(ClassifierError, match="The network reads 2 channels, its card names 11"):
-        predict_recording(recording, Classifier(classifier.card, classifier.folder, network))
+        predict_recording(recording, Holding(classifier.card, classifier.folder, network))
 
 
 def test_network_that_gives_logits_is_refused_by_roi_and_frame(recording, classifier):
@@ -276,7 +286,7 @@ def test_network_that_gives_logits_is_refused_by_roi_and_frame(recording, classi
     network = build_activity_network(11, width=2, dilations=(1,), head=2)
     network.get_layer("logit").bias.assign([100.0])
     with pytest.raises(PredictionError, match="for ROI row 0 in frame 0, which is no probability"):
-        predict_recording(recording, Classifier(classifier.card, classifier.folder, network))
+        predict_recording(recording, Holding(classifier.card, classifier.folder, network))
 
 
 def test_legacy_classifier_goes_to_its_own_engine(recording, classifier, monkeypatch):
