@@ -25,9 +25,9 @@ import numpy as np
 
 from ndx_cinac.cinac_structures import CinacDataMovie, CinacRecording
 from ndx_cinac.legacy import load_legacy
-from ndx_cinac.legacy_architecture import read_architecture
-from ndx_cinac.legacy_networks import build_network
-from ndx_cinac.legacy_prediction import LegacyOptions, activity_of, predict_activity
+from ndx_cinac.legacy.architecture import read_architecture
+from ndx_cinac.legacy.networks import build_network
+from ndx_cinac.legacy.prediction import LegacyOptions, activity_of, predict_activity
 
 DATA = Path(__file__).parents[1] / "tests" / "data" / "deepcinac"
 WINDOW, PATCH = 100, 25

@@ -20,8 +20,7 @@ def reference() -> Path:
 def tiny_classifier(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A saved activity classifier, small and untrained (its weights are random, its numbers mean nothing)."""
     pytest.importorskip("tensorflow")
-    from ndx_cinac.cards import ModelCard
-    from ndx_cinac.classifiers import save_classifier
+    from ndx_cinac.classifiers import ModelCard, save_classifier
     from ndx_cinac.networks import build_activity_network, keras, receptive_field, with_probability
     from ndx_cinac.traces import CHANNELS, TraceOptions
 

@@ -33,9 +33,8 @@ from .neurodata import (
 
 if TYPE_CHECKING:
     from .classifiers import list_classifiers, load_classifier
-    from .masks import RoiSelection
     from .prediction import PredictionOptions, predict_activity
-    from .reading import read_recording
+    from .reading import RoiSelection, read_recording
     from .recording import CinacRecording
     from .results import ActivityResult
     from .writing import OutputOptions, write_predictions
@@ -78,7 +77,7 @@ _LAZY = {
     "CinacRecording": "recording",
     "OutputOptions": "writing",
     "PredictionOptions": "prediction",
-    "RoiSelection": "masks",
+    "RoiSelection": "reading",
     "list_classifiers": "classifiers",
     "load_classifier": "classifiers",
     "predict_activity": "prediction",

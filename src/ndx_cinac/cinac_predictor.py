@@ -20,18 +20,22 @@ from .cell_types import (
     select_activity_classifier_on_cell_type_outputs,
 )
 from .cinac_structures import CinacDataMovie, CinacMovie, CinacRecording, CinacTiffMovie
-from .errors import ConfigError
-from .extras import require
-from .movie_patch_data import MoviePatchData, load_data_for_cell_type_prediction, load_data_for_prediction
-from .predictor_engine import RunOptions
-from .predictor_evaluation import (
+from .deepcinac.engine import RunOptions
+from .deepcinac.evaluation import (
     activity_predictions_from_cinac_files,
     create_cinac_recording_from_cinac_file_segment,
     evaluate_cell_type_predictions,
 )
-from .predictor_files import ResultFiles
-from .predictor_models import predict_cell_type_from_model, predict_transient_from_model
-from .predictor_runs import ModelFilesDict, Outcome, new_cell_indices, plan_run
+from .deepcinac.models import predict_cell_type_from_model, predict_transient_from_model
+from .deepcinac.movie_patch_data import (
+    MoviePatchData,
+    load_data_for_cell_type_prediction,
+    load_data_for_prediction,
+)
+from .deepcinac.result_files import ResultFiles
+from .deepcinac.runs import ModelFilesDict, Outcome, new_cell_indices, plan_run
+from .errors import ConfigError
+from .extras import require
 from .progress import Progress, ProgressBars, silent
 
 __all__ = [
@@ -218,7 +222,7 @@ class CinacPredictor:
 
 
 def _write_nwb(outcome: Outcome, config_file: str | os.PathLike[str] | None, path: Path) -> None:
-    from .predictor_nwb import write_activity, write_cell_types
+    from .deepcinac.nwb import write_activity, write_cell_types
 
     if len(outcome.run.cells) == 0:
         logger.warning("No cell was predicted: %s is not written", path)

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .deepcinac.patches import movie_normalization
 from .errors import ReadingError
 from .movies import ArrayMovie, Movie
-from .patches import movie_normalization
 from .recording import CinacRecording
 
 __all__ = ["CinacDataMovie", "CinacMovie", "CinacRecording", "CinacTiffMovie"]
@@ -93,6 +93,6 @@ class CinacTiffMovie(CinacMovie):
         if tiff_file_name is None:
             what = "A TIFF movie needs a file or an array, neither was given"
             raise ReadingError(what, fix="Give tiff_file_name or tiff_movie")
-        from .tiff_movies import TiffMovie
+        from .reading.tiff_movies import TiffMovie
 
         super().__init__(TiffMovie([Path(tiff_file_name)]))

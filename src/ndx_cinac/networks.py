@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .classifiers.keras_files import check_network_file
 from .errors import ClassifierError, ConfigError, PredictionError
 from .extras import require
-from .keras_files import check_network_file
 
 # Without a GPU TensorFlow reports a failed call to CUDA below level 3; its errors still come as exceptions.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from .deepcinac_recording import DeepcinacRecording
+from .deepcinac.recording import DeepcinacRecording
 from .errors import ReadingError
 from .movies import Movie
 from .rois import Rois

@@ -9,8 +9,15 @@ import pytest
 from pynwb import NWBHDF5IO, validate
 
 from ndx_cinac import ActivityAnnotations, AnnotatedSegments, CellTypeAnnotations, read_recording
-from ndx_cinac.cinac_conversion import ConversionOptions, convert_cinac
-from ndx_cinac.cinac_files import CinacFile, CinacFullData, CinacSegment, SegmentKey, write_cinac
+from ndx_cinac.cinac_files import (
+    CinacFile,
+    CinacFullData,
+    CinacSegment,
+    ConversionOptions,
+    SegmentKey,
+    convert_cinac,
+    write_cinac,
+)
 from ndx_cinac.errors import OutputError, ReadingError
 
 SESSION = Path(__file__).parents[1] / "data" / "deepcinac" / "cinac" / "session_a.cinac"

@@ -10,8 +10,8 @@ from pynwb import NWBHDF5IO
 from ndx_cinac import read_recording
 from ndx_cinac.cinac_predictor import CinacPredictor
 from ndx_cinac.cli import main
-from ndx_cinac.stored import read_predictions
 from ndx_cinac.testing.mock import MockLayout
+from ndx_cinac.writing import read_predictions
 
 pytestmark = pytest.mark.tensorflow
 
@@ -25,7 +25,7 @@ def leave_logging_alone(monkeypatch):
         for name in ("debug", "quiet", "verbose"):
             setattr(options, name, getattr(options, name, False))
 
-    monkeypatch.setattr("ndx_cinac.cli._configure", only_defaults)
+    monkeypatch.setattr("ndx_cinac.cli.program._configure", only_defaults)
 
 
 @pytest.fixture

@@ -13,8 +13,9 @@ import pytest
 from output_builders import file_bytes, write_source
 
 from ndx_cinac.cli import main
-from ndx_cinac.stored import read_predictions, stored_names
 from ndx_cinac.testing.mock import MockLayout
+from ndx_cinac.writing import read_predictions
+from ndx_cinac.writing.stored import stored_names
 
 pytestmark = pytest.mark.tensorflow
 
@@ -22,7 +23,7 @@ pytestmark = pytest.mark.tensorflow
 @pytest.fixture(autouse=True)
 def leave_logging_alone(monkeypatch):
     """Keep what the command line sets for its own process out of the other tests."""
-    monkeypatch.setattr("ndx_cinac.cli._configure", lambda options: _defaults(options))
+    monkeypatch.setattr("ndx_cinac.cli.program._configure", lambda options: _defaults(options))
 
 
 def _defaults(options) -> None:

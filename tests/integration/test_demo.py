@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ndx_cinac import demo
+from ndx_cinac.cli import demo
 from ndx_cinac.errors import MissingExtraError, OutputError
-from ndx_cinac.stored import read_predictions, stored_names
+from ndx_cinac.writing import read_predictions
+from ndx_cinac.writing.stored import stored_names
 
 for package in ("tensorflow", "sklearn", "matplotlib"):
     pytest.importorskip(package)

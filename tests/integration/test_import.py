@@ -58,8 +58,8 @@ def test_every_public_name_is_listed_and_there():
 
 
 def test_lazy_names_come_from_the_modules_that_define_them():
-    assert ndx_cinac.read_recording.__module__ == "ndx_cinac.reading"
-    assert ndx_cinac.predict_activity.__module__ == "ndx_cinac.prediction"
+    assert ndx_cinac.read_recording.__module__ == "ndx_cinac.reading.recordings"
+    assert ndx_cinac.predict_activity.__module__ == "ndx_cinac.prediction.activity"
 
 
 def test_a_name_that_does_not_exist_is_an_attribute_error():

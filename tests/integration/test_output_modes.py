@@ -19,11 +19,10 @@ from pynwb.ophys import TwoPhotonSeries
 
 from ndx_cinac import ActivityPredictions, ClassifierTable, PredictedTransients, PredictionProvenance
 from ndx_cinac.errors import OutputError
-from ndx_cinac.output import OutputOptions
 from ndx_cinac.reading import read_recording
-from ndx_cinac.stored import opened, read_predictions
 from ndx_cinac.testing.mock import MockLayout, mock_nwbfile_with_movie, mock_recording
-from ndx_cinac.writing import write_predictions
+from ndx_cinac.writing import OutputOptions, read_predictions, write_predictions
+from ndx_cinac.writing.stored import opened
 
 MODES = ("copy", "standalone", "in-place")
 
@@ -176,7 +175,7 @@ def test_standalone_file_holds_session_and_rois_but_neither_movie_nor_links(sour
 
 
 def test_standalone_copies_large_masks_and_all_columns_row_by_row(tmp_path, monkeypatch):
-    monkeypatch.setattr("ndx_cinac.standalone.LARGE", 100)
+    monkeypatch.setattr("ndx_cinac.writing.standalone.LARGE", 100)
     source = tmp_path / "session.nwb"
     nwbfile = mock_nwbfile_with_movie(n_frames=60)
     table = nwbfile.processing["ophys"]["ImageSegmentation"]["PlaneSegmentation"]
@@ -359,7 +358,7 @@ def test_failure_in_the_middle_of_writing_changes_nothing(tmp_path, monkeypatch,
     def fail(*args, **kwargs):
         raise error
 
-    monkeypatch.setattr("ndx_cinac.objects._transients", fail)  # predictions are made, the rest is not
+    monkeypatch.setattr("ndx_cinac.writing.objects._transients", fail)  # after the predictions
     with pytest.raises(error):
         write_predictions(result, OutputOptions(mode=mode), source)
     assert file_bytes(source) == before
@@ -370,10 +369,10 @@ def test_failed_check_of_what_was_written_changes_nothing(tmp_path, monkeypatch)
     source = write_source(tmp_path / "session.nwb")
     result, before = random_result(source), file_bytes(source)
     monkeypatch.setattr(
-        "ndx_cinac.objects.object_names", lambda name: ("Other", "OtherTransients", "OtherProvenance")
+        "ndx_cinac.writing.objects.object_names", lambda name: ("Other", "OtherTransients", "OtherProvenance")
     )
-    monkeypatch.setattr("ndx_cinac.objects.Place.name", "Other", raising=False)
-    monkeypatch.setattr("ndx_cinac.writing.per_roi_hashes", lambda result: object())
+    monkeypatch.setattr("ndx_cinac.writing.objects.Place.name", "Other", raising=False)
+    monkeypatch.setattr("ndx_cinac.writing.predictions.per_roi_hashes", lambda result: object())
     with pytest.raises(OutputError, match="reads back differently"):
         write_predictions(result, None, source)
     assert file_bytes(source) == before
@@ -385,7 +384,7 @@ import sys, time
 from pathlib import Path
 sys.path.insert(0, {tests!r})
 from output_builders import random_result
-from ndx_cinac import writing
+from ndx_cinac.writing import predictions as writing
 source = Path({source!r})
 result = random_result(source)
 def hang(*args, **kwargs):

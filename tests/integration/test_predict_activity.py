@@ -10,8 +10,7 @@ from pynwb import NWBHDF5IO
 
 from ndx_cinac import OutputOptions, PredictionOptions, list_classifiers, predict_activity, read_recording
 from ndx_cinac.errors import ClassifierError, OutputError, PredictionError, ReadingError
-from ndx_cinac.masks import RoiSelection
-from ndx_cinac.reading import ReadingOptions
+from ndx_cinac.reading import ReadingOptions, RoiSelection
 from ndx_cinac.testing.mock import MockLayout, mock_nwbfile_with_movie, mock_recording
 
 pytest.importorskip("tensorflow")
@@ -113,7 +112,7 @@ def test_reading_options_choose_the_rows(source, tiny_classifier, expected):
 def test_existing_output_is_refused_before_the_source_is_read(source, tiny_classifier, tmp_path, monkeypatch):
     goal = tmp_path / "out.nwb"
     goal.write_text("precious")
-    monkeypatch.setattr("ndx_cinac.reading.read_recording", lambda *a, **k: pytest.fail("read"))
+    monkeypatch.setattr("ndx_cinac.reading.recordings.read_recording", lambda *a, **k: pytest.fail("read"))
     with pytest.raises(OutputError, match="exists already"):
         predict_activity(source, tiny_classifier, goal)
     assert goal.read_text() == "precious"
@@ -121,13 +120,13 @@ def test_existing_output_is_refused_before_the_source_is_read(source, tiny_class
 
 def test_existing_name_in_the_file_is_refused_before_the_source_is_read(source, tiny_classifier, monkeypatch):
     predict_activity(source, tiny_classifier, OutputOptions(mode="in-place"))
-    monkeypatch.setattr("ndx_cinac.reading.read_recording", lambda *a, **k: pytest.fail("read"))
+    monkeypatch.setattr("ndx_cinac.reading.recordings.read_recording", lambda *a, **k: pytest.fail("read"))
     with pytest.raises(OutputError, match="already holds"):
         predict_activity(source, tiny_classifier, OutputOptions(mode="in-place"))
 
 
 def test_unknown_classifier_is_refused_before_anything_else(tmp_path, monkeypatch):
-    monkeypatch.setattr("ndx_cinac.prediction._check_output", lambda *a: pytest.fail("checked"))
+    monkeypatch.setattr("ndx_cinac.prediction.activity._check_output", lambda *a: pytest.fail("checked"))
     with pytest.raises(ClassifierError, match="There is no classifier 'nobody'"):
         predict_activity(tmp_path / "none.nwb", "nobody", tmp_path / "out.nwb")
 

@@ -10,7 +10,7 @@ import pytest
 from ndx_cinac.cinac_structures import CinacDataMovie, CinacRecording
 from ndx_cinac.errors import ClassifierError, ConfigError, PredictionError
 from ndx_cinac.legacy import convert, load_legacy
-from ndx_cinac.legacy_prediction import LegacyOptions, activity_of, predict_activity, predict_cell_types
+from ndx_cinac.legacy.prediction import LegacyOptions, activity_of, predict_activity, predict_cell_types
 from ndx_cinac.prediction import predict_recording
 
 pytest.importorskip("tensorflow")

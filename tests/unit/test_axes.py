@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from nwb_builders import boxes, noise
 
-from ndx_cinac.axes import decide_axes, lay_on_movie
 from ndx_cinac.errors import ConfigError, ReadingError
-from ndx_cinac.masks import MaskPixels
 from ndx_cinac.movies import ArrayMovie
-from ndx_cinac.stored_traces import StoredTraces
+from ndx_cinac.reading.axes import decide_axes, lay_on_movie
+from ndx_cinac.reading.masks import MaskPixels
+from ndx_cinac.reading.stored_traces import StoredTraces
 
 FLAT, SQUARE = (20, 28), (26, 26)
 

@@ -7,7 +7,8 @@ import json
 
 import pytest
 
-from ndx_cinac.cards import LARGEST_CARD, ModelCard
+from ndx_cinac.classifiers import ModelCard
+from ndx_cinac.classifiers.cards import LARGEST_CARD
 from ndx_cinac.errors import ClassifierError
 
 WHERE = "some/card.json"

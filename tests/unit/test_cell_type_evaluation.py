@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ndx_cinac.cell_type_evaluation import CellTypeEvaluation
+from ndx_cinac.evaluation.cell_types import CellTypeEvaluation
 
 
 def evaluation(true, probabilities, names=("a", "b"), left_out=()):

@@ -214,7 +214,7 @@ def test_movie_that_is_shorter_than_a_window_is_refused_before_any_prediction(re
     started = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
-            "ndx_cinac.predictor_runs.PlannedRun.predict", lambda run, progress: started.append(run)
+            "ndx_cinac.deepcinac.runs.PlannedRun.predict", lambda run, progress: started.append(run)
         )
         with pytest.raises(PredictionError, match="30 frames, fewer than the 40"):
             predictor.predict(None, time_verbose=False)

@@ -12,9 +12,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ndx_cinac import classifiers, keras_files
-from ndx_cinac.cards import ModelCard
-from ndx_cinac.classifiers import check_fit, list_classifiers, load_classifier, save_classifier
+from ndx_cinac.classifiers import (
+    ModelCard,
+    check_fit,
+    keras_files,
+    list_classifiers,
+    load_classifier,
+    save_classifier,
+)
+from ndx_cinac.classifiers import catalogue as classifiers
 from ndx_cinac.errors import ClassifierError, OutputError
 from ndx_cinac.movies import ArrayMovie
 from ndx_cinac.recording import CinacRecording, Times

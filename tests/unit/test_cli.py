@@ -10,9 +10,9 @@ import warnings
 
 import pytest
 
-from ndx_cinac import commands
-from ndx_cinac.cli import build_parser, main
-from ndx_cinac.environment import EXTRAS, describe_environment, environment_text
+from ndx_cinac.cli import commands, main
+from ndx_cinac.cli.environment import EXTRAS, describe_environment, environment_text
+from ndx_cinac.cli.program import build_parser
 from ndx_cinac.errors import ReadingError
 
 VERBS = ("demo", "simulate", "inspect", "predict", "plot", "train", "classifiers", "convert", "info")
@@ -131,7 +131,7 @@ def test_existing_output_is_refused_before_tensorflow_is_loaded(tmp_path, capsys
 
 def test_native_messages_are_dropped_unless_something_fails():
     script = (
-        "import os\nfrom ndx_cinac.commands import _native_messages_aside as aside\n"
+        "import os\nfrom ndx_cinac.cli.commands import _native_messages_aside as aside\n"
         "with aside(show=False): os.write(2, b'noise')\n"
         "try:\n    with aside(show=False): os.write(2, b'cause'); raise OSError\nexcept OSError: pass\n"
         "with aside(show=True): os.write(2, b'asked')\n"
@@ -141,7 +141,7 @@ def test_native_messages_are_dropped_unless_something_fails():
 
 
 def test_environment_names_what_an_extra_lacks(monkeypatch):
-    from ndx_cinac import environment
+    from ndx_cinac.cli import environment
 
     known = environment.installed_version
     monkeypatch.setattr(
@@ -156,7 +156,7 @@ def test_environment_names_what_an_extra_lacks(monkeypatch):
 
 
 def test_info_is_valid_json(capsys, monkeypatch):
-    from ndx_cinac import environment
+    from ndx_cinac.cli import environment
 
     monkeypatch.setattr(environment, "_device", lambda: "CPU")
     assert main(["info", "--json"]) == 0

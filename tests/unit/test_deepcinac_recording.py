@@ -10,9 +10,9 @@ import pytest
 from pynwb.ophys import PlaneSegmentation
 
 from ndx_cinac.cinac_structures import CinacDataMovie, CinacRecording, CinacTiffMovie
+from ndx_cinac.deepcinac.suite2p_files import read_suite2p_pixels
 from ndx_cinac.errors import ReadingError
 from ndx_cinac.recording import CinacRecording as ReadRecording
-from ndx_cinac.suite2p_files import read_suite2p_pixels
 from ndx_cinac.testing.mock import MockLayout, mock_nwbfile_with_movie
 
 DATA = Path(__file__).parents[1] / "data" / "deepcinac"

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from ndx_cinac.background import BackgroundGrid
-from ndx_cinac.demixing import Demixer, Layout
-from ndx_cinac.footprints import mask_rows, to_rows, widen
-from ndx_cinac.frame_statistics import fit_frame_model
-from ndx_cinac.refinement import MeasuredSample, difference_noise, refine
 from ndx_cinac.rois import Rois
-from ndx_cinac.sampling import Sample
+from ndx_cinac.traces.background import BackgroundGrid
+from ndx_cinac.traces.demixing import Demixer, Layout
+from ndx_cinac.traces.footprints import mask_rows, to_rows, widen
+from ndx_cinac.traces.frame_statistics import fit_frame_model
+from ndx_cinac.traces.refinement import MeasuredSample, difference_noise, refine
+from ndx_cinac.traces.sampling import Sample
 
 SHAPE = (30, 26)
 RIDGE = 0.01

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from ndx_cinac.cards import ModelCard
-from ndx_cinac.expectation import BYTES_TO_START, MIB, SECONDS_TO_START, estimate
-from ndx_cinac.prediction_options import PredictionOptions
+from ndx_cinac.classifiers import ModelCard
+from ndx_cinac.prediction import PredictionOptions, estimate
+from ndx_cinac.prediction.expectation import BYTES_TO_START, MIB, SECONDS_TO_START
 
 CARD = ModelCard(
     name="tiny",

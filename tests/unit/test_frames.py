@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from ndx_cinac.errors import PredictionError
-from ndx_cinac.frame_statistics import fit_frame_model
-from ndx_cinac.order_statistics import median, percentiles
+from ndx_cinac.traces.frame_statistics import fit_frame_model
+from ndx_cinac.traces.order_statistics import median, percentiles
 
 SHAPE = (40, 44)
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ndx_cinac.geometry import Outlines, normalized_traces, raw_traces, smooth_traces
+from ndx_cinac.deepcinac.geometry import Outlines, normalized_traces, raw_traces, smooth_traces
+from ndx_cinac.deepcinac.polygons import buffered, centroid, convex_hull, draw_polygon, intersect
 from ndx_cinac.movies import ArrayMovie
-from ndx_cinac.polygons import buffered, centroid, convex_hull, draw_polygon, intersect
 from ndx_cinac.rois import Rois
 
 DATA = Path(__file__).parents[1] / "data"

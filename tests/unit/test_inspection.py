@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from nwb_builders import SHAPE, FileBuilder, boxes, noise
 
-from ndx_cinac import inspection
 from ndx_cinac.errors import ReadingError
 from ndx_cinac.inspection import inspect_file
-from ndx_cinac.masks import RoiSelection
+from ndx_cinac.inspection import report as inspection
+from ndx_cinac.reading import RoiSelection
 
 
 @pytest.fixture

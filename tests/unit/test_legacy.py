@@ -15,8 +15,8 @@ import pytest
 from ndx_cinac.classifiers import load_classifier
 from ndx_cinac.errors import ClassifierError
 from ndx_cinac.legacy import convert, load_legacy
-from ndx_cinac.legacy_architecture import read_architecture
-from ndx_cinac.legacy_weights import open_weights
+from ndx_cinac.legacy.architecture import read_architecture
+from ndx_cinac.legacy.weights import open_weights
 
 DATA = Path(__file__).parents[1] / "data"
 VARIANTS = DATA / "deepcinac_variants"

@@ -11,8 +11,8 @@ pytest.importorskip("tensorflow")
 
 from ndx_cinac.errors import ClassifierError, PredictionError
 from ndx_cinac.legacy import load_legacy
-from ndx_cinac.legacy_encoder import FrameEncoder
-from ndx_cinac.legacy_networks import CutNetwork, cut_network
+from ndx_cinac.legacy.encoder import FrameEncoder
+from ndx_cinac.legacy.networks import CutNetwork, cut_network
 from ndx_cinac.networks import keras, tf
 
 pytestmark = pytest.mark.tensorflow

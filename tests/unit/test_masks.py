@@ -13,8 +13,9 @@ from nwb_builders import SHAPE, FileBuilder, boxes
 from pynwb import NWBHDF5IO
 
 from ndx_cinac.errors import ConfigError, ReadingError
-from ndx_cinac.image_masks import image_entries
-from ndx_cinac.masks import FAIR_PART, MaskPixels, RoiSelection, read_masks
+from ndx_cinac.reading import RoiSelection
+from ndx_cinac.reading.image_masks import image_entries
+from ndx_cinac.reading.masks import FAIR_PART, MaskPixels, read_masks
 
 BOXES = boxes()
 
@@ -164,7 +165,7 @@ def test_image_masks_of_several_planes_are_refused():
 @pytest.mark.parametrize("chunks", [(3, 7, 5), (50, 4, 4), (1, 20, 28)])
 @pytest.mark.parametrize("dtype", ["f4", "f8", "u1", "?", ">i2"])
 def test_tiles_smaller_than_the_masks_change_nothing(tmp_path, monkeypatch, chunks, dtype):
-    monkeypatch.setattr("ndx_cinac.image_masks.BLOCK_BYTES", 3000)
+    monkeypatch.setattr("ndx_cinac.reading.image_masks.BLOCK_BYTES", 3000)
     rng = np.random.default_rng(0)
     masks = (rng.random((50, *SHAPE)) * 40 * (rng.random((50, *SHAPE)) < 0.02)).astype(dtype)
     data = h5py.File(tmp_path / "m.h5", "w").create_dataset("m", data=masks, chunks=chunks)

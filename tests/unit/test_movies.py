@@ -13,7 +13,7 @@ import tifffile
 
 from ndx_cinac.errors import ReadingError
 from ndx_cinac.movies import ArrayMovie, Movie, StoredMovie, iterate_blocks
-from ndx_cinac.tiff_movies import TiffMovie
+from ndx_cinac.reading.tiff_movies import TiffMovie
 
 FRAMES = np.random.default_rng(0).integers(0, 4000, (30, 12, 17)).astype(np.uint16)
 

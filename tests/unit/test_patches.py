@@ -7,9 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ndx_cinac.geometry import Outlines
-from ndx_cinac.movies import ArrayMovie
-from ndx_cinac.patches import (
+from ndx_cinac.deepcinac.geometry import Outlines
+from ndx_cinac.deepcinac.patches import (
     ACTIVITY_INPUTS,
     CELL_TYPE_INPUTS,
     FLIPS,
@@ -18,8 +17,9 @@ from ndx_cinac.patches import (
     movie_normalization,
     plan_patch,
 )
+from ndx_cinac.deepcinac.windows import active_windows
+from ndx_cinac.movies import ArrayMovie
 from ndx_cinac.rois import Rois
-from ndx_cinac.windows import active_windows
 
 DATA = Path(__file__).parents[1] / "data" / "deepcinac"
 PATCHES = np.load(DATA / "patches.npz")

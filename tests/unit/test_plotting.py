@@ -12,17 +12,18 @@ import pytest
 from output_builders import random_result, write_source
 
 from ndx_cinac.errors import ConfigError, OutputError, ReadingError
-from ndx_cinac.figure_data import FigureData, mean_image, mean_traces, read_figure_data, relative_change
 from ndx_cinac.movies import ArrayMovie
-from ndx_cinac.output import OutputOptions
+from ndx_cinac.plotting.data import FigureData, mean_image, mean_traces, read_figure_data, relative_change
 from ndx_cinac.recording import Times
 from ndx_cinac.rois import Rois
 from ndx_cinac.testing.mock import MockLayout
-from ndx_cinac.writing import write_predictions
+from ndx_cinac.writing import OutputOptions, write_predictions
 
 pytest.importorskip("matplotlib")
 
-from ndx_cinac.plotting import binned, outline, plot_field, plot_file, plot_probabilities, plot_traces
+from ndx_cinac.plotting import plot_field, plot_file, plot_probabilities, plot_traces
+from ndx_cinac.plotting.field import outline
+from ndx_cinac.plotting.figures import binned
 
 
 @pytest.fixture(scope="module")

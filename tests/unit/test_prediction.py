@@ -169,7 +169,7 @@ def test_missing_frames_are_predicted_noted_and_listed(recording, classifier):
 
 
 def test_many_missing_frames_are_only_counted(recording, classifier, monkeypatch):
-    monkeypatch.setattr("ndx_cinac.trace_prediction.LISTED_FRAMES", 2)
+    monkeypatch.setattr("ndx_cinac.prediction.traces.LISTED_FRAMES", 2)
     frames = recording.movie.read(0, N_FRAMES).astype(np.float32)
     frames[[20, 21, 90]] = np.nan
     result = predict_recording(replace(recording, movie=ArrayMovie(frames)), classifier)
@@ -294,7 +294,7 @@ def test_legacy_classifier_goes_to_its_own_engine(recording, classifier, monkeyp
     given = []
     module = types.ModuleType("legacy_prediction")
     module.predict = lambda *args: given.append(args) or np.full((N_FRAMES, 5), 0.25, np.float32)
-    monkeypatch.setitem(sys.modules, "ndx_cinac.legacy_prediction", module)
+    monkeypatch.setitem(sys.modules, "ndx_cinac.legacy.prediction", module)
     options = PredictionOptions(batch_size=2)
     result = predict_recording(recording, legacy, options)
     assert (result.probabilities == 0.25).all()
@@ -311,7 +311,7 @@ def test_options_for_reading_a_recording_that_is_read_are_refused(recording, cla
 def test_output_of_a_recording_from_arrays_is_refused_before_any_work(
     recording, classifier, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("ndx_cinac.prediction._predict", lambda *args: pytest.fail("worked"))
+    monkeypatch.setattr("ndx_cinac.prediction.activity._predict", lambda *args: pytest.fail("worked"))
     with pytest.raises(OutputError, match="Recording 'mock' comes from no file"):
         predict_activity(recording, classifier, tmp_path / "out.nwb")
 

@@ -10,8 +10,8 @@ from scipy.io import loadmat
 
 from ndx_cinac.cinac_files import CinacFile, CinacFullData, write_cinac
 from ndx_cinac.cinac_predictor import activity_predictions_from_cinac_files, evaluate_cell_type_predictions
+from ndx_cinac.deepcinac.evaluation import create_cinac_recording_from_cinac_file_segment
 from ndx_cinac.errors import ConfigError, OutputError, ReadingError
-from ndx_cinac.predictor_evaluation import create_cinac_recording_from_cinac_file_segment
 
 DATA = Path(__file__).parents[1] / "data" / "deepcinac"
 CINAC = DATA / "cinac"

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from scipy.io import loadmat
 
-from ndx_cinac import predictor_files
+from ndx_cinac.deepcinac import result_files as predictor_files
+from ndx_cinac.deepcinac.result_files import ResultFiles, check_formats
 from ndx_cinac.errors import ConfigError, OutputError
-from ndx_cinac.predictor_files import ResultFiles, check_formats
 
 ARRAYS = {"predictions": np.arange(6.0).reshape(2, 3), "cells": np.array([1, 4])}
 

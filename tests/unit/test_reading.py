@@ -10,9 +10,9 @@ import pytest
 from nwb_builders import SHAPE, FileBuilder, boxes, noise
 
 from ndx_cinac.errors import ConfigError, MissingExtraError, ReadingError
-from ndx_cinac.masks import RoiSelection
-from ndx_cinac.reading import pixel_size, read_recording
-from ndx_cinac.timing import read_times
+from ndx_cinac.reading import RoiSelection, read_recording
+from ndx_cinac.reading.recordings import pixel_size
+from ndx_cinac.reading.timing import read_times
 
 
 def usual(**movie: object) -> FileBuilder:

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ndx_cinac.movies import ArrayMovie
-from ndx_cinac.sampling import plan_runs, take_sample
-from ndx_cinac.trace_store import TraceStore
+from ndx_cinac.traces.sampling import plan_runs, take_sample
+from ndx_cinac.traces.store import TraceStore
 
 
 @settings(max_examples=200, deadline=None)

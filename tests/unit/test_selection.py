@@ -9,8 +9,8 @@ from pynwb.image import ImageMaskSeries, ImageSeries, OpticalSeries
 from pynwb.testing.mock.ophys import mock_ImagingPlane, mock_OnePhotonSeries
 
 from ndx_cinac.errors import AmbiguousSourceError, ReadingError
-from ndx_cinac.file_contents import survey
-from ndx_cinac.selection import Choice, choose
+from ndx_cinac.reading.file_contents import survey
+from ndx_cinac.reading.selection import Choice, choose
 
 
 def chosen(builder: FileBuilder, movie: str | None = None, segmentation: str | None = None) -> Choice:

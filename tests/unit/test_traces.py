@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ndx_cinac.channels import baseline
 from ndx_cinac.errors import ConfigError, PredictionError
 from ndx_cinac.movies import ArrayMovie, Movie
 from ndx_cinac.rois import Rois
 from ndx_cinac.traces import CHANNELS, N_CHANNELS, TraceOptions, extract_traces
+from ndx_cinac.traces.channels import baseline
 
 SHAPE = (48, 40)
 DEFAULT = TraceOptions()

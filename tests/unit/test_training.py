@@ -8,15 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ndx_cinac.calibration import calibrate, reliability
-from ndx_cinac.channels import CHANNELS
 from ndx_cinac.classifiers import load_classifier
 from ndx_cinac.errors import ConfigError, OutputError
 from ndx_cinac.movies import ArrayMovie
 from ndx_cinac.simulation import CellSettings, MovieSettings, SimulationConfig
-from ndx_cinac.traces import TraceOptions
-from ndx_cinac.training_config import TrainingConfig
-from ndx_cinac.training_data import FieldJob, make_examples
+from ndx_cinac.traces import CHANNELS, TraceOptions
+from ndx_cinac.training import TrainingConfig
+from ndx_cinac.training.calibration import calibrate, reliability
+from ndx_cinac.training.data import FieldJob, make_examples
 
 SMALL = TrainingConfig(
     simulation=SimulationConfig(
@@ -127,7 +126,7 @@ def test_progress_reaches_the_end_of_each_stage(trained):
 
 @pytest.mark.tensorflow
 def test_the_same_seed_trains_the_same_network():
-    from ndx_cinac.training import fit
+    from ndx_cinac.training.activity import fit
 
     examples = make_examples([job(number) for number in range(2)], workers=0)
     one, other, different = (
@@ -140,7 +139,7 @@ def test_the_same_seed_trains_the_same_network():
 
 @pytest.mark.tensorflow
 def test_an_existing_folder_is_refused_before_anything_is_made(tmp_path: Path, monkeypatch):
-    from ndx_cinac import training
+    from ndx_cinac.training import activity as training
 
     monkeypatch.setattr(training, "make_examples", lambda *args, **kwargs: pytest.fail("made fields"))
     with pytest.raises(OutputError, match="exists"):

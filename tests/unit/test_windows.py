@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ndx_cinac.deepcinac.windows import active_windows, merge_windows, window_starts
 from ndx_cinac.errors import PredictionError
-from ndx_cinac.windows import active_windows, merge_windows, window_starts
 
 DATA = Path(__file__).parents[1] / "data" / "deepcinac"
 REFERENCE = json.loads((DATA / "windows.json").read_text(encoding="utf-8"))

@@ -16,12 +16,13 @@ from output_builders import file_bytes, random_result, write_source
 from pynwb import NWBHDF5IO
 
 from ndx_cinac.errors import ConfigError, OutputError, ReadingError
-from ndx_cinac.objects import plain, source_path
-from ndx_cinac.output import OutputOptions, check_output, goal_path, object_names, written_whole
-from ndx_cinac.relocation import moved, relocate
-from ndx_cinac.stored import read_predictions, stored_names
 from ndx_cinac.testing.mock import mock_nwbfile_with_movie
-from ndx_cinac.writing import add_to_nwbfile, check_written, write_predictions
+from ndx_cinac.writing import OutputOptions, add_to_nwbfile, check_output, read_predictions, write_predictions
+from ndx_cinac.writing.objects import plain, source_path
+from ndx_cinac.writing.output import goal_path, object_names, written_whole
+from ndx_cinac.writing.predictions import check_written
+from ndx_cinac.writing.relocation import moved, relocate
+from ndx_cinac.writing.stored import stored_names
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ from pynwb.ophys import (
 from ..errors import OutputError
 from ..evaluation import periods
 from ..neurodata import ActivityAnnotations, AnnotatedSegments
-from ..output import written_whole
+from ..writing.output import written_whole
 from .field import SimulatedField
 
 ANNOTATOR = "simulation"

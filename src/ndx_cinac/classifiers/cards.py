@@ -1,0 +1,297 @@
+"""The model card: the contract between a classifier and whoever predicts with it."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import textwrap
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, asdict, dataclass, field, fields
+from typing import Any, Literal, NoReturn
+
+from ..errors import ClassifierError
+
+Task = Literal["activity", "cell_type"]
+CARD_FORMAT = 1
+LARGEST_CARD = 1_000_000
+"""Characters of JSON beyond which a card is refused."""
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What a classifier is, what it must be given and what its output means; stored as ``card.json``.
+
+    Attributes
+    ----------
+    name, version, description : str
+        For people. `name` and `version` name the classifier in files.
+    task : {"activity", "cell_type"}
+        What it predicts.
+    definition : str
+        What a probability of 1 means.
+    inputs : mapping
+        What the network is given: ``kind`` ("traces" or "legacy patches") and that kind's settings.
+    classes : tuple of str
+        Names of the outputs, in order ("active" for a binary activity classifier).
+    threshold : float
+        Probability at or above which a frame counts as active.
+    frame_rates : tuple of float or None
+        Lowest and highest frame rate (Hz) it was trained on.
+    pixel_sizes : tuple of float or None
+        Smallest and largest pixel (micrometres) it was trained on.
+    roi_diameters : tuple of float or None
+        Smallest and largest ROI diameter (pixels) it was trained on.
+    training : mapping
+        Data, seed, time, settings.
+    metrics : mapping
+        Figures on data that it was not trained on, with how they were made.
+    known_failures : tuple of str
+        Where it is known to be wrong.
+    versions : mapping of str to str
+        Keras, TensorFlow and ndx-cinac when it was saved.
+    licence : str
+        SPDX identifier of the licence of the weights.
+    sha256 : str
+        SHA-256 of ``model.keras`` in lower-case hexadecimal digits; empty before the classifier is saved.
+    card_format : int
+        Version of this format.
+    """
+
+    name: str
+    version: str
+    task: Task
+    description: str
+    definition: str
+    inputs: Mapping[str, Any]
+    classes: tuple[str, ...] = ("active",)
+    threshold: float = 0.5
+    frame_rates: tuple[float, float] | None = None
+    pixel_sizes: tuple[float, float] | None = None
+    roi_diameters: tuple[float, float] | None = None
+    training: Mapping[str, Any] = field(default_factory=dict)
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    known_failures: tuple[str, ...] = ()
+    versions: Mapping[str, str] = field(default_factory=dict)
+    licence: str = "BSD-3-Clause"
+    sha256: str = ""
+    card_format: int = CARD_FORMAT
+
+    def to_json(self) -> str:
+        """Return the card as JSON text, keys in the order of the fields."""
+        return json.dumps(asdict(self), indent=2, allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str, *, where: str) -> ModelCard:
+        """Read and check a card.
+
+        Parameters
+        ----------
+        text : str
+            What ``card.json`` holds.
+        where : str
+            The file, named in errors.
+
+        Raises
+        ------
+        ClassifierError
+            If the text is too long or no JSON object, the format is another one, or a field is unknown,
+            missing, of the wrong type or out of its range.
+        """
+        values = _parse(text, where)
+        _check_format(values, where)
+        known = {f.name: f for f in fields(cls)}
+        for name in values:
+            if name not in known:
+                _refuse(
+                    f"The model card has an unknown field '{name}'", where, f"Known are {', '.join(known)}"
+                )
+        for name, f in known.items():
+            if name not in values and f.default is MISSING and f.default_factory is MISSING:
+                _refuse(f"The model card lacks the field '{name}'", where)
+        for name, value in values.items():
+            must_be = _FIELDS[name](value)
+            if must_be:
+                shown = textwrap.shorten(json.dumps(value), 80, placeholder=" ...")
+                _refuse(f"The model card's field '{name}' is {shown}, not {must_be}", where)
+        tuples = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
+        return cls(**{**values, **tuples})
+
+    def check(self, *, where: str) -> None:
+        """Check a card made in Python as `from_json` checks a file.
+
+        Raises
+        ------
+        ClassifierError
+            As `from_json`, and if a value cannot be stored as JSON.
+        """
+        try:
+            text = self.to_json()
+        except (TypeError, ValueError) as error:
+            _refuse(f"The model card cannot be stored as JSON: {error}", where)
+        self.from_json(text, where=where)
+
+    def describe(self) -> str:
+        """Return the card as text for people, about one screen of it."""
+        rows: list[tuple[str, object]] = [
+            ("task", self.task),
+            ("classes", ", ".join(self.classes)),
+            ("means", self.definition),
+            ("threshold", f"{self.threshold:g}"),
+            ("frame rates", _range_text(self.frame_rates, "Hz")),
+            ("pixel sizes", _range_text(self.pixel_sizes, "micrometres")),
+            ("ROI diameters", _range_text(self.roi_diameters, "pixels")),
+            ("inputs", self.inputs),
+            ("training", self.training),
+            ("metrics", self.metrics),
+            *(("known failure", failure) for failure in self.known_failures),
+            ("versions", ", ".join(f"{name} {version}" for name, version in self.versions.items())),
+            ("licence", self.licence),
+            ("sha256", self.sha256),
+        ]
+        lines = [f"{self.name} {self.version}", *textwrap.wrap(self.description, 100), ""]
+        for label, value in rows:
+            text = "; ".join(_leaves(value)) if isinstance(value, Mapping) else str(value)
+            lines += textwrap.wrap(
+                text or "-",
+                100,
+                initial_indent=f"{label:15}",
+                subsequent_indent=" " * 15,
+                break_on_hyphens=False,
+            )
+        return "\n".join(lines)
+
+
+def _refuse(what: str, where: str, fix: str | None = None) -> NoReturn:
+    raise ClassifierError(what, where=where, fix=fix)
+
+
+def _no_constant(name: str) -> NoReturn:
+    what = f"{name} is not a number of JSON"
+    raise ValueError(what)
+
+
+def _parse(text: str, where: str) -> dict[str, Any]:
+    """Return the JSON object that `text` holds."""
+    if len(text) > LARGEST_CARD:
+        _refuse(f"The model card has {len(text):,} characters, more than {LARGEST_CARD:,}", where)
+    try:
+        values = json.loads(text, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        _refuse(f"The model card is not JSON: {error}", where)
+    if not isinstance(values, dict):
+        _refuse(f"The model card is a JSON {type(values).__name__}, not an object of fields", where)
+    return values
+
+
+def _check_format(values: Mapping[str, Any], where: str) -> None:
+    """Refuse a card of another format before its fields are judged by this one."""
+    number = values.get("card_format", CARD_FORMAT)
+    if _integer(number):
+        _refuse(f"The model card's field 'card_format' is {number!r}, not {_integer(number)}", where)
+    if number > CARD_FORMAT:
+        what = f"The model card has format {number}, this version of ndx-cinac reads format {CARD_FORMAT}"
+        _refuse(what, where, "Update ndx-cinac")
+
+
+def _range_text(limits: tuple[float, float] | None, unit: str) -> str:
+    return "not stated" if limits is None else f"{limits[0]:g} to {limits[1]:g} {unit}"
+
+
+def _leaves(value: Any, path: str = "") -> list[str]:
+    """Every value of a nested mapping with the names that lead to it."""
+    if isinstance(value, Mapping):
+        return [
+            leaf for name, part in value.items() for leaf in _leaves(part, f"{path}.{name}" if path else name)
+        ]
+    text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    return [f"{path} {text}"]
+
+
+# Each check returns what the value must be, or nothing if it is that.
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _integer(value: Any) -> str:
+    good = isinstance(value, int) and not isinstance(value, bool) and value >= 1
+    return "" if good else "a whole number of 1 or more"
+
+
+def _text(value: Any) -> str:
+    return "" if isinstance(value, str) else "a text"
+
+
+def _filled(value: Any) -> str:
+    return "" if isinstance(value, str) and value.strip() else "a text that says something"
+
+
+def _name(value: Any) -> str:
+    good = isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", value)
+    return "" if good else "a name of up to 100 letters, digits, dots, dashes and underscores"
+
+
+def _task(value: Any) -> str:
+    return "" if value in ("activity", "cell_type") else '"activity" or "cell_type"'
+
+
+def _inputs(value: Any) -> str:
+    good = isinstance(value, dict) and isinstance(value.get("kind"), str)
+    return "" if good else 'an object with a text "kind"'
+
+
+def _classes(value: Any) -> str:
+    good = (
+        isinstance(value, list) and value and not any(map(_filled, value)) and len(set(value)) == len(value)
+    )
+    return "" if good else "a list of different names, at least one"
+
+
+def _threshold(value: Any) -> str:
+    return "" if _number(value) and 0 <= value <= 1 else "a number from 0 to 1"
+
+
+def _limits(value: Any) -> str:
+    good = (
+        isinstance(value, list) and len(value) == 2 and all(map(_number, value)) and 0 < value[0] <= value[1]
+    )
+    return "" if value is None or good else "null or two numbers above 0, the smaller one first"
+
+
+def _mapping(value: Any) -> str:
+    return "" if isinstance(value, dict) else "an object"
+
+
+def _texts(value: Any) -> str:
+    return "" if isinstance(value, list) and not any(map(_text, value)) else "a list of texts"
+
+
+def _versions(value: Any) -> str:
+    return "" if isinstance(value, dict) and not any(map(_text, value.values())) else "an object of texts"
+
+
+def _sha256(value: Any) -> str:
+    good = isinstance(value, str) and re.fullmatch(r"(?:[0-9a-f]{64})?", value)
+    return "" if good else "64 lower-case hexadecimal digits"
+
+
+_FIELDS: Mapping[str, Callable[[Any], str]] = {
+    "name": _name,
+    "version": _filled,
+    "task": _task,
+    "description": _text,
+    "definition": _filled,
+    "inputs": _inputs,
+    "classes": _classes,
+    "threshold": _threshold,
+    "frame_rates": _limits,
+    "pixel_sizes": _limits,
+    "roi_diameters": _limits,
+    "training": _mapping,
+    "metrics": _mapping,
+    "known_failures": _texts,
+    "versions": _versions,
+    "licence": _text,
+    "sha256": _sha256,
+    "card_format": _integer,
+}

@@ -1,0 +1,5 @@
+"""The command `ndx-cinac`."""
+
+from .program import main
+
+__all__ = ["main"]

@@ -1,0 +1,264 @@
+"""What each verb of the command line does: thin, one function per verb, all work is done by the library."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+import time
+from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from ..errors import MissingExtraError
+from ..writing import OutputOptions, check_output
+
+
+def demo(options: Namespace) -> None:
+    """Simulate, predict, score and draw in one folder."""
+    from .demo import run_demo
+
+    _load_networks(options)
+    run_demo(
+        options.folder,
+        seed=options.seed,
+        overwrite=options.overwrite,
+        say=lambda text: _say(options, text),
+        progress=_progress(options),
+    )
+
+
+def simulate(options: Namespace) -> None:
+    """Make an NWB file with a simulated recording and its truth."""
+    from ..simulation import load_config, simulate_field
+    from ..simulation.nwb import write_nwb
+    from ..writing.output import written_whole
+
+    path = check_output(OutputOptions(path=options.output, overwrite=options.overwrite), None)
+    config = load_config(options.config or options.preset)
+    field = simulate_field(config, options.seed)
+    with written_whole(path) as partial:
+        write_nwb(field, partial)
+    frames, rois = field.active.shape
+    _say(options, f"simulated {frames} frames of {rois} ROIs (seed {options.seed}): {path}")
+
+
+def inspect(options: Namespace) -> None:
+    """Show what a file holds and how it would be predicted."""
+    from ..inspection import inspect_file
+
+    asked = (options.movie, options.segmentation, options.axes, options.classifier)
+    report = inspect_file(options.file, *asked)
+    print(json.dumps(report.to_dict(), indent=2) if options.json else report.to_text())
+
+
+def predict(options: Namespace) -> None:
+    """Predict the activity of a file's ROIs and write it."""
+    started = time.perf_counter()
+    output = OutputOptions(options.output, options.mode, options.name, options.overwrite)
+    check_output(output, Path(options.file))  # before TensorFlow is loaded, which takes seconds
+    from ..prediction import PredictionOptions, predict_activity
+
+    classifier = _classifier(options)
+    card = classifier.card
+    device = _load_networks(options)
+    _say(options, f"{card.name} {card.version} (sha256 {card.sha256[:12]}), on {device}")
+    given = {"threshold": options.threshold, "batch_size": options.batch_size}
+    result = predict_activity(
+        options.file,
+        classifier,
+        output,
+        reading=_reading(options),
+        options=PredictionOptions(**{name: value for name, value in given.items() if value is not None}),
+        progress=_progress(options),
+    )
+    seconds = time.perf_counter() - started
+    if options.json:
+        print(json.dumps(_record(result, options.mode, seconds), indent=2))
+        return
+    _say(options, result.summary())
+    done = {
+        "copy": "copied the file and added",
+        "standalone": "wrote without the movie",
+        "in-place": "added to the file",
+    }
+    _say(options, f"\n{done[options.mode]} '{options.name}': {result.output} ({seconds:.1f} s in all)")
+    _say(options, f"next: ndx-cinac plot {result.output}")
+
+
+def plot(options: Namespace) -> None:
+    """Draw figures from a file with predictions."""
+    from ..plotting import plot_file
+
+    for path in plot_file(
+        options.file,
+        options.output_dir,
+        rois=options.rois,
+        name=options.name,
+        kind=options.format,
+        progress=_progress(options),
+    ):
+        _say(options, str(path))
+
+
+def train(options: Namespace) -> None:
+    """Train a classifier on simulated movies."""
+    from ..training import TrainingConfig, train_activity
+
+    config = TrainingConfig() if options.config is None else TrainingConfig.from_yaml(options.config)
+    if options.seed is not None:
+        config = replace(config, seed=options.seed)
+    card = train_activity(config, options.output, _progress(options), overwrite=options.overwrite)
+    _say(options, card.describe())
+
+
+def classifiers_list(options: Namespace) -> None:
+    """List the classifiers that come along."""
+    from ..classifiers import list_classifiers
+
+    cards = list_classifiers()
+    if options.json:
+        print(json.dumps([asdict(card) for card in cards], indent=2))
+        return
+    for card in cards:
+        print(f"{card.name:20} {card.version:8} {card.task:10} {card.description}")
+
+
+def classifiers_show(options: Namespace) -> None:
+    """Show a classifier's card."""
+    from ..classifiers import load_classifier
+
+    card = load_classifier(options.classifier).card
+    print(card.to_json() if options.json else card.describe())
+
+
+def classifiers_convert(options: Namespace) -> None:
+    """Make a classifier of DeepCINAC's files."""
+    from ..legacy import convert as convert_classifier
+
+    _load_networks(options)
+    card = convert_classifier(
+        options.model,
+        options.weights,
+        options.output,
+        name=options.name,
+        classes=options.classes,
+        overwrite=options.overwrite,
+    )
+    _say(options, card.describe())
+    _say(options, f"next: ndx-cinac predict FILE --classifier {options.output}")
+
+
+def convert(options: Namespace) -> None:
+    """Convert a .cinac file to NWB; what could not be kept is logged."""
+    from ..cinac_files import ConversionOptions, convert_cinac
+
+    assumed = ConversionOptions(
+        options.frame_rate, options.session_start, options.annotator, options.overwrite
+    )
+    _say(options, f"wrote {convert_cinac(options.file, options.output, assumed)}")
+
+
+def info(options: Namespace) -> None:
+    """Print versions, devices and extras."""
+    from .environment import describe_environment, environment_text
+
+    print(json.dumps(describe_environment(), indent=2) if options.json else environment_text())
+
+
+def _classifier(options: Namespace) -> Any:
+    """Load the classifier that is asked for: one of ndx-cinac, or DeepCINAC's two files."""
+    if options.weights is None:
+        from ..classifiers import load_classifier
+
+        return load_classifier(options.classifier)
+    from ..legacy import load_legacy
+
+    return load_legacy(options.classifier, options.weights)
+
+
+def _reading(options: Namespace) -> Any:
+    """Return what the options say about which movie and which ROIs are read."""
+    from ..reading import ReadingOptions, RoiSelection
+
+    rows = None if options.rois is None else tuple(options.rois)
+    selection = (
+        None
+        if rows is None and options.roi_column is None
+        else RoiSelection(rows=rows, column=options.roi_column)
+    )
+    return ReadingOptions(options.movie, options.segmentation, options.axes, selection)
+
+
+def _progress(options: Namespace) -> Any:
+    """Return bars on a terminal; they draw nothing elsewhere, nor when told to be quiet."""
+    from ..progress import ProgressBars, silent
+
+    if options.quiet:
+        return silent
+    try:
+        return ProgressBars()
+    except MissingExtraError:  # figures can be drawn without tqdm
+        return silent
+
+
+def _load_networks(options: Namespace) -> str:
+    """Load TensorFlow and return the device; what its C++ code says is shown on request or failure."""
+    with _native_messages_aside(show=options.verbose or options.debug):
+        from ..networks import device_description
+
+        return device_description()
+
+
+@contextmanager
+def _native_messages_aside(*, show: bool) -> Iterator[None]:
+    """Keep what native code writes to standard error, and drop it if nothing fails."""
+    if show:
+        yield
+        return
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as aside:
+        os.dup2(aside.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            aside.seek(0)
+            os.write(kept, aside.read())
+            raise
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+
+
+def _say(options: Namespace, text: str) -> None:
+    """Print for people: not when told to be quiet, nor among JSON."""
+    if text and not options.quiet and not getattr(options, "json", False):
+        print(text, flush=True)
+
+
+def _record(result: Any, mode: str, seconds: float) -> dict[str, Any]:
+    """Return what a prediction did, as JSON types."""
+    transients = result.transients
+    return {
+        "output": str(result.output),
+        "mode": mode,
+        "classifiers": [
+            {"name": c.name, "version": c.version, "sha256": c.sha256} for c in result.classifiers
+        ],
+        "device": result.device,
+        "n_frames": result.n_frames,
+        "n_rois": len(result.roi_rows),
+        "roi_rows": result.roi_rows.tolist(),
+        "threshold": result.threshold,
+        "active_fraction": float(result.active.mean()) if result.active.size else 0.0,
+        "n_transients": len(transients),
+        "transients_per_roi": [int((transients["roi_row"] == row).sum()) for row in result.roi_rows],
+        "skipped": {str(row): why for row, why in result.skipped.items()},
+        "notes": list(result.notes),
+        "seconds": round(seconds, 2),
+    }

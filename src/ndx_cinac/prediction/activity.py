@@ -1,0 +1,257 @@
+"""From a recording to the probability that each ROI is active in each frame; everything is checked first."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..classifiers import Classifier, check_fit, load_classifier
+from ..errors import ClassifierError, ConfigError, OutputError, PredictionError
+from ..progress import Progress, silent
+from ..recording import CinacRecording, Times
+from ..results import ActivityResult
+from .options import Predicted, PredictionOptions
+
+if TYPE_CHECKING:
+    from pynwb import NWBFile
+
+    from ..reading import ReadingOptions
+    from ..writing import OutputOptions
+
+DEFAULT_CLASSIFIER = "activity-sim"
+SHOWN_ROWS = 5
+
+_log = logging.getLogger(__name__)
+
+
+def predict_activity(
+    source: str | Path | NWBFile | CinacRecording,
+    classifier: str | Path | Classifier = DEFAULT_CLASSIFIER,
+    output: str | Path | OutputOptions | None = None,
+    *,
+    reading: ReadingOptions | None = None,
+    options: PredictionOptions | None = None,
+    progress: Progress | None = None,
+) -> ActivityResult:
+    """Predict when each ROI of a calcium-imaging recording is active, and write that to an NWB file if asked.
+
+    Parameters
+    ----------
+    source : str, Path, NWBFile or CinacRecording
+        What to predict: an NWB file (HDF5, or a Zarr folder), an NWBFile object, or a recording that was read
+        or made already.
+    classifier : str, Path or Classifier
+        Name of a bundled classifier, folder or zip of a classifier, or a loaded one.
+    output : str, Path or OutputOptions, optional
+        Where to write: a path alone means a copy of the source with the predictions in it. Nothing is written
+        by default.
+    reading : ReadingOptions, optional
+        Which movie, segmentation and rows, and how their axes lie; not with a CinacRecording.
+    options : PredictionOptions, optional
+        Threshold, memory and speed.
+    progress : callable, optional
+        Called as ``progress(stage, done, total)``.
+
+    Returns
+    -------
+    ActivityResult
+        Probabilities, frame by frame, with rows, times, transients and origin.
+
+    Raises
+    ------
+    ClassifierError
+        If the classifier cannot be found, is damaged, or is of another kind.
+    OutputError
+        If the output must not or cannot be written; refused before any work where that can be known.
+    ReadingError
+        If the source cannot be read.
+    PredictionError
+        If no ROI can be predicted.
+    ConfigError
+        If options contradict each other.
+    MissingExtraError
+        If a package that is needed is not installed.
+    """
+    loaded = load_classifier(classifier)
+    engine = _engine(loaded)
+    goal = _check_output(source, output)
+    with _opened(source, reading) as recording:
+        result = _predict(recording, loaded, engine, options or PredictionOptions(), progress or silent)
+    if goal is None:
+        return result
+    from ..writing import write_predictions
+
+    written = write_predictions(result, goal, None if isinstance(source, CinacRecording) else source)
+    return replace(result, output=written)
+
+
+def predict_recording(
+    recording: CinacRecording,
+    classifier: str | Path | Classifier = DEFAULT_CLASSIFIER,
+    options: PredictionOptions | None = None,
+    progress: Progress | None = None,
+) -> ActivityResult:
+    """Predict a recording that is open; nothing is written and the recording stays open.
+
+    Parameters and errors are those of `predict_activity`.
+    """
+    loaded = load_classifier(classifier)
+    return _predict(recording, loaded, _engine(loaded), options or PredictionOptions(), progress or silent)
+
+
+Engine = Callable[[CinacRecording, Classifier, PredictionOptions, Progress], Predicted]
+
+
+def _from_traces(
+    recording: CinacRecording, classifier: Classifier, options: PredictionOptions, progress: Progress
+) -> Predicted:
+    from .traces import predict
+
+    return predict(recording, classifier, options, progress)
+
+
+def _from_legacy_patches(
+    recording: CinacRecording, classifier: Classifier, options: PredictionOptions, progress: Progress
+) -> Predicted:
+    from ..legacy.prediction import predict
+    from ..networks import device_description
+
+    return Predicted(predict(recording, classifier, options, progress), device_description())
+
+
+_ENGINES: Mapping[str, Engine] = {"traces": _from_traces, "legacy patches": _from_legacy_patches}
+"""What a card's ``inputs["kind"]`` asks for; engines import TensorFlow, so they are imported when used."""
+
+
+def _engine(classifier: Classifier) -> Engine:
+    """Return the engine that gives a classifier what its card asks for."""
+    card = classifier.card
+    if card.task != "activity":
+        what = f"Classifier '{card.name}' predicts {card.task.replace('_', ' ')}, not activity"
+        raise ClassifierError(what, where=str(classifier.folder))
+    kind = card.inputs["kind"]
+    if kind not in _ENGINES:
+        what = f"Classifier '{card.name}' asks for inputs of kind '{kind}'; known are {', '.join(_ENGINES)}"
+        raise ClassifierError(what, where=str(classifier.folder), fix="Update ndx-cinac")
+    return _ENGINES[kind]
+
+
+def _check_output(source: Any, output: str | Path | OutputOptions | None) -> OutputOptions | None:
+    """Refuse an output that cannot be written, before any work."""
+    if output is None:
+        return None
+    from ..writing import OutputOptions, check_output
+    from ..writing.predictions import resolve_source
+
+    goal = output if isinstance(output, OutputOptions) else OutputOptions(path=output)
+    if not isinstance(source, CinacRecording):
+        check_output(goal, resolve_source(source)[0])
+        return goal
+    if source.source is None or source.source.path is None:
+        what = f"Recording '{source.identifier}' comes from no file that predictions could be added to"
+        fix = "Predict without output, then use write_predictions with the NWB file as source"
+        raise OutputError(what, fix=fix)
+    check_output(goal, source.source.path)
+    return goal
+
+
+@contextmanager
+def _opened(source: Any, reading: ReadingOptions | None) -> Iterator[CinacRecording]:
+    """Give the recording; one that is opened here is closed here, whatever happens."""
+    if isinstance(source, CinacRecording):
+        if reading is not None:
+            what = f"Recording '{source.identifier}' was read already; options for reading come too late"
+            raise ConfigError(what, fix="Give them to read_recording")
+        yield source
+        return
+    from ..reading import ReadingOptions, read_recording
+
+    chosen = reading or ReadingOptions()
+    with read_recording(
+        source, chosen.movie, chosen.segmentation, chosen.axes, rois=chosen.rois
+    ) as recording:
+        yield recording
+
+
+def _predict(
+    recording: CinacRecording,
+    classifier: Classifier,
+    engine: Engine,
+    options: PredictionOptions,
+    progress: Progress,
+) -> ActivityResult:
+    """Check a recording, run the engine, and put what came of it together."""
+    started = time.perf_counter()
+    times = _check_recording(recording)
+    rois, card = recording.require_rois(), classifier.card
+    threshold = card.threshold if options.threshold is None else float(options.threshold)
+    notes = [*recording.notes, *check_fit(card, recording)]
+    name = f"{card.name} {card.version} (sha256 {classifier.fingerprint})"
+    _log.info("Predicting %d ROIs in %d frames with %s.", len(rois.kept), times.n_frames, name)
+    predicted = engine(recording, classifier, options, progress)
+    seconds = time.perf_counter() - started
+    _log.info("Predicted with %s on %s in %.1f s.", name, predicted.device, seconds)
+    return ActivityResult(
+        probabilities=predicted.probabilities,
+        roi_rows=rois.kept,
+        roi_ids=rois.ids[rois.kept],
+        times=times,
+        threshold=threshold,
+        classifiers=(classifier.info,),
+        classifier_index=np.zeros(len(rois.kept), np.int64),
+        definition=card.definition,
+        skipped=dict(sorted({**rois.skipped, **rois.unselected}.items())),
+        parameters={
+            **_describe(recording, times),
+            "options": {**options.to_dict(), "threshold": threshold},
+            "inputs": dict(card.inputs),
+            **predicted.parameters,
+        },
+        device=predicted.device,
+        source=recording.source,
+        notes=(*notes, *predicted.notes),
+        seconds=seconds,
+    )
+
+
+def _check_recording(recording: CinacRecording) -> Times:
+    """Refuse a recording without movie or ROIs to predict; return its times."""
+    movie, rois = recording.require_movie(), recording.require_rois()
+    times = recording.times or Times(movie.n_frames)
+    if times.n_frames != movie.n_frames:
+        what = f"The movie has {movie.n_frames} frames, the recording has times for {times.n_frames}"
+        raise PredictionError(what, where=recording.identifier)
+    if not len(rois.kept):
+        reasons = [f"row {row}: {why}" for row, why in {**rois.skipped, **rois.unselected}.items()]
+        shown = "; ".join(reasons[:SHOWN_ROWS]) + ("; ..." if len(reasons) > SHOWN_ROWS else "")
+        what = f"None of the {len(rois)} ROIs can be predicted" + (f": {shown}" if shown else "")
+        fix = "Select other ROIs, or look at them with: ndx-cinac inspect FILE"
+        raise PredictionError(what, where=recording.identifier, fix=fix)
+    return times
+
+
+def _describe(recording: CinacRecording, times: Times) -> dict[str, Any]:
+    """Return what was predicted, as JSON types."""
+    movie, rois, axes = recording.require_movie(), recording.require_rois(), recording.axes
+    rate = times.frame_rate
+    return {
+        "recording": recording.identifier,
+        "movie": {"shape": list(movie.shape), "dtype": str(movie.dtype)},
+        "frame_rate": rate if math.isfinite(rate) else None,
+        "pixel_size": recording.pixel_size,
+        "axes": {"masks": axes.masks, "evidence": axes.evidence, "detail": axes.detail},
+        "rois": {
+            "rows": len(rois),
+            "predicted": len(rois.kept),
+            "skipped": {str(row): why for row, why in rois.skipped.items()},
+            "unselected": {str(row): why for row, why in rois.unselected.items()},
+        },
+    }

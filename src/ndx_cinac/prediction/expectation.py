@@ -1,0 +1,88 @@
+"""What a prediction will take, in memory and time, told before it starts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..classifiers import ModelCard
+from .options import PredictionOptions
+
+MIB = 2**20
+
+# Measured on two cores of a server of 2023 (512 x 512 pixels, 3,000 frames, 1,000 ROIs, Python 3.11,
+# TensorFlow 2.21), the movie in memory. Decompression from a slow disk or over the network comes on top.
+SECONDS_TO_START = 8.0
+"""Imports, and compiling the network."""
+
+SECONDS_PER_PIXEL = 40e-9
+"""Sampling, correction and demixing, per pixel of every frame."""
+
+SECONDS_PER_CELL_FRAME = 3e-6
+"""Channels and network, per ROI and frame."""
+
+BYTES_TO_START = 750 * MIB
+"""The libraries, TensorFlow above all."""
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """Memory and time that a prediction is expected to take on two cores.
+
+    Attributes
+    ----------
+    memory_bytes : int
+        Memory of the process at its peak; temporary files are not in it.
+    disk_bytes : int
+        Temporary file for traces; 0 where they stay in memory.
+    seconds : float
+        Right to a factor of about two.
+    """
+
+    memory_bytes: int
+    disk_bytes: int
+    seconds: float
+
+
+def estimate(
+    card: ModelCard,
+    n_frames: int,
+    n_rois: int,
+    frame_shape: tuple[int, int],
+    options: PredictionOptions | None = None,
+) -> Expectation | None:
+    """Estimate what predicting a recording takes.
+
+    Parameters
+    ----------
+    card : ModelCard
+        The classifier's.
+    n_frames, n_rois : int
+        Frames of the movie, and ROIs to predict.
+    frame_shape : tuple of int
+        Lengths of the movie's spatial axes.
+    options : PredictionOptions, optional
+        How it will run.
+
+    Returns
+    -------
+    Expectation or None
+        None for classifiers of another kind than "traces", for which nothing is known.
+    """
+    if card.inputs.get("kind") != "traces":
+        return None
+    options = options or PredictionOptions()
+    given = card.inputs.get("options", {})
+    pixels = frame_shape[0] * frame_shape[1]
+    block = options.block_bytes or given.get("block_bytes", 32 * MIB)
+    sample = min(given.get("sample_bytes", 256 * MIB), 4 * pixels * n_frames)
+    traces = 4 * 5 * n_rois * n_frames
+    on_disk = traces > given.get("store_bytes", 256 * MIB)
+    channels = min(options.channel_bytes, 4 * 11 * n_rois * n_frames)
+    probabilities = 4 * n_rois * n_frames
+    memory = BYTES_TO_START + 1.2 * sample + 5 * block + 3 * channels + probabilities
+    seconds = SECONDS_PER_PIXEL * pixels * n_frames + SECONDS_PER_CELL_FRAME * n_rois * n_frames
+    return Expectation(
+        memory_bytes=int(memory + (0 if on_disk else traces)),
+        disk_bytes=traces if on_disk else 0,
+        seconds=SECONDS_TO_START + seconds,
+    )

@@ -1,0 +1,115 @@
+"""Opening NWB files, HDF5 or Zarr, with one clear sentence where that fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+from pynwb import NWBHDF5IO, NWBFile
+
+from ..errors import ReadingError
+from ..extras import require
+
+
+@dataclass
+class OpenedFile:
+    """An NWBFile that can be read from.
+
+    Attributes
+    ----------
+    nwbfile : NWBFile
+        The file's contents, lazy.
+    path : Path or None
+        Where it lies; None for one that lives only in memory.
+    close : callable or None
+        Closes what was opened here; None for an NWBFile that the caller holds open.
+    """
+
+    nwbfile: NWBFile
+    path: Path | None
+    close: Callable[[], None] | None = None
+
+
+def open_nwbfile(source: str | Path | NWBFile) -> OpenedFile:
+    """Open an NWB file for reading; an NWBFile object is passed on and stays the caller's to close.
+
+    Raises
+    ------
+    ReadingError
+        If the path does not exist, is no HDF5 file and no Zarr store, is damaged, or holds no NWB data.
+    MissingExtraError
+        If it is a Zarr store and hdmf-zarr is not installed.
+    """
+    if isinstance(source, NWBFile):
+        origin = getattr(source, "container_source", None)
+        return OpenedFile(source, Path(origin) if origin and Path(origin).exists() else None)
+    if "://" in str(source):
+        what = f"'{source}' is an address, not a path"
+        raise ReadingError(what, fix="Download the file, or open it with pynwb and give the NWBFile object")
+    path = Path(source)
+    if not path.exists():
+        what = f"'{path}' does not exist"
+        raise ReadingError(what, fix="Check the path; relative paths start from the current folder")
+    return _open_zarr(path) if path.is_dir() else _open_hdf5(path)
+
+
+def _open_hdf5(path: Path) -> OpenedFile:
+    """Open an HDF5 file."""
+    _check_hdf5(path)
+    io = None
+    try:
+        io = NWBHDF5IO(str(path), mode="r")
+        return OpenedFile(io.read(), path, io.close)
+    except Exception as error:  # damaged contents surface as any exception of h5py, hdmf or pynwb
+        if io is not None:
+            io.close()
+        raise _unreadable(path, error) from error
+
+
+def _check_hdf5(path: Path) -> None:
+    """Raise where a file is no HDF5, is truncated, or holds no NWB data."""
+    if path.stat().st_size == 0:
+        what = f"'{path}' is empty"
+        raise ReadingError(what)
+    try:
+        if not h5py.is_hdf5(path):
+            what = f"'{path}' is no NWB file: it is neither HDF5 nor a Zarr folder"
+            raise ReadingError(what)
+        with h5py.File(path, "r") as file:
+            is_nwb = "nwb_version" in file.attrs
+    except OSError as error:
+        if "truncated" in str(error):
+            what = f"'{path}' is truncated: part of it is missing"
+            raise ReadingError(what, fix="Copy or download it again") from error
+        what = f"'{path}' cannot be opened: {error}"
+        raise ReadingError(
+            what, fix="Check that it is whole and that no other program writes to it"
+        ) from error
+    if not is_nwb:
+        what = f"'{path}' is an HDF5 file but no NWB file: it has no attribute nwb_version"
+        raise ReadingError(what)
+
+
+def _open_zarr(path: Path) -> OpenedFile:
+    """Open a folder that is a Zarr store."""
+    if not any((path / name).exists() for name in (".zgroup", ".zmetadata", "zarr.json")):
+        what = f"'{path}' is a folder but no Zarr store"
+        raise ReadingError(what, fix="Give the path of one NWB file")
+    hdmf_zarr = require("hdmf_zarr", extra="zarr", feature="An NWB file in Zarr format")
+    io = None
+    try:
+        io = hdmf_zarr.NWBZarrIO(str(path), mode="r")
+        return OpenedFile(io.read(), path, io.close)
+    except Exception as error:  # as above
+        if io is not None:
+            io.close()
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> ReadingError:
+    """Return the error for a file whose contents pynwb cannot read."""
+    first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    what = f"'{path}' cannot be read as an NWB file: {first_line}"
+    return ReadingError(what, fix="See what is wrong with: pynwb-validate FILE")

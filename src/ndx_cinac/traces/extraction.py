@@ -1,0 +1,195 @@
+"""From a movie and its ROIs to the channels that a network is given: one pass, bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import PredictionError
+from ..movies import Movie
+from ..progress import Progress, silent
+from ..rois import Rois
+from .channels import TRACES, make_channels
+from .frame_statistics import fit_frame_model
+from .frames import N_TERMS, FrameBlock
+from .options import TraceOptions
+from .plan import prepare
+from .refinement import MeasuredSample
+from .sampling import take_sample
+from .store import TraceStore
+
+DEFAULT_OPTIONS = TraceOptions()
+
+
+class Traces:
+    """Traces of all ROIs of a movie; a context manager, as they may lie in a temporary file.
+
+    Attributes
+    ----------
+    roi_rows : ndarray of int64, shape (n_rois,)
+        Rows of the plane segmentation, in the order of `channels`.
+    coefficients : ndarray of float32, shape (n_frames, 4)
+        Offset (in the movie's unit), gain - 1, and shift along both axes (pixels) of each frame.
+    missing_frames : ndarray of int64
+        Frames that are mostly NaN, or blank: one value everywhere in a movie that has a picture, as when a
+        shutter is closed. Traces are interpolated there.
+    notes : tuple of str
+        What a user should know.
+    """
+
+    def __init__(
+        self,
+        store: TraceStore,
+        roi_rows: NDArray[np.int64],
+        coefficients: NDArray[np.float32],
+        missing: NDArray[np.bool_],
+        *,
+        baseline_frames: int,
+        sigma: float,
+        notes: tuple[str, ...],
+    ) -> None:
+        self._store = store
+        self._baseline_frames = baseline_frames
+        self._smallest = 1e-6 * sigma
+        self._present = np.flatnonzero(~missing)
+        self.roi_rows = roi_rows
+        self.missing_frames = np.flatnonzero(missing)
+        self.notes = notes
+        self.coefficients = self._bridge(coefficients.T).T
+
+    @property
+    def n_frames(self) -> int:
+        """Number of frames."""
+        return self._store.n_frames
+
+    @property
+    def n_rois(self) -> int:
+        """Number of ROIs."""
+        return len(self.roi_rows)
+
+    def raw(self, index: slice | NDArray[np.int64]) -> NDArray[np.float32]:
+        """Traces of some ROIs in the movie's unit: shape (n, 5, n_frames), ordered as `channels.TRACES`."""
+        return self._bridge(self._store.read(np.arange(self.n_rois)[index]))
+
+    def channels(self, index: slice | NDArray[np.int64] = slice(None)) -> NDArray[np.float32]:
+        """Channels of some ROIs (places in `roi_rows`): shape (n, n_frames, 11), ordered as `CHANNELS`."""
+        return make_channels(
+            self.raw(index),
+            self.coefficients,
+            self._present,
+            baseline_frames=self._baseline_frames,
+            smallest=self._smallest,
+        )
+
+    def _bridge(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Interpolate missing frames, last axis, between the nearest frames that are present."""
+        if not len(self.missing_frames):
+            return values
+        place = np.interp(self.missing_frames, self._present, np.arange(len(self._present)))
+        before = np.floor(place).astype(np.int64)
+        share = (place - before).astype(np.float32)
+        after = self._present[np.minimum(before + 1, len(self._present) - 1)]
+        values = values.copy()
+        values[..., self.missing_frames] = (
+            values[..., self._present[before]] * (1 - share) + values[..., after] * share
+        )
+        return values
+
+    def close(self) -> None:
+        """Delete the temporary file, if there is one."""
+        self._store.close()
+
+    def __enter__(self) -> Traces:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+
+def extract_traces(
+    movie: Movie, rois: Rois, options: TraceOptions = DEFAULT_OPTIONS, *, progress: Progress = silent
+) -> Traces:
+    """Extract the traces of all ROIs.
+
+    A sample of the movie gives the median image, the noise and refined footprints; then the movie is read
+    once, in blocks that follow its chunks. A short movie that fits in memory is read once in all. All usable
+    ROIs are demixed together; traces are kept for those that are to be predicted.
+
+    Parameters
+    ----------
+    movie : Movie
+        Read with ``read`` from one other thread.
+    rois : Rois
+        On the movie's axes. All pixels of a mask count alike.
+    options : TraceOptions
+        How.
+    progress : callable
+        Told how far it is.
+
+    Raises
+    ------
+    PredictionError
+        If shapes disagree, no ROI can be used, or no frame shows anything.
+    """
+    if tuple(rois.shape) != tuple(movie.shape[1:]):
+        what = f"ROIs lie on a field of {tuple(rois.shape)}, the movie's frames are {tuple(movie.shape[1:])}"
+        raise PredictionError(what)
+    kept = rois.kept
+    if not len(kept):
+        what = "No ROI can be predicted: each one is empty, outside of the frame or not selected"
+        raise PredictionError(what, fix="See each ROI's reason with: ndx-cinac inspect FILE")
+    sample = take_sample(movie, options.sample_frames, options.sample_bytes, progress=progress)
+    model = fit_frame_model(sample.frames)
+    block_frames = max(1, options.block_bytes // (4 * movie.shape[1] * movie.shape[2]))
+    measured = MeasuredSample(sample, model, block_frames)
+    plan, notes = prepare(measured, rois, options)
+    coefficients = np.zeros((movie.n_frames, N_TERMS), np.float32)
+    missing = np.zeros(movie.n_frames, np.bool_)
+    store = TraceStore(len(kept), len(TRACES), movie.n_frames, options.store_bytes)
+    try:
+        start = 0
+        for block in _blocks(movie, measured, block_frames):
+            stop = start + len(block.deviations)
+            store.append(plan.traces(block))
+            coefficients[start:stop], missing[start:stop] = block.coefficients, block.missing
+            start = stop
+            progress("extracting traces", start, movie.n_frames)
+    except BaseException:
+        store.close()
+        raise
+    if missing.any():
+        count = f"{int(missing.sum())} of {len(missing)} frames"
+        notes = (*notes, f"{count} are blank or not finite: traces are interpolated there")
+    if movie.n_frames > 1 and (sample.frames == sample.frames[:1]).all():
+        notes = (*notes, "The movie is the same in all frames that were sampled: there is no activity to see")
+    return Traces(
+        store,
+        kept,
+        coefficients,
+        missing,
+        baseline_frames=options.baseline_frames,
+        sigma=model.sigma,
+        notes=notes,
+    )
+
+
+def _blocks(movie: Movie, measured: MeasuredSample, block_frames: int) -> Iterator[FrameBlock]:
+    """Frames of the whole movie, measured; the next stretch is read while the present one is worked on."""
+    if measured.whole:
+        for start in range(0, movie.n_frames, block_frames):
+            yield measured.block(slice(start, start + block_frames))
+        return
+    stretch = movie.chunk_frames * max(1, block_frames // movie.chunk_frames)
+    stretch = min(stretch, 4 * block_frames)
+    with ThreadPoolExecutor(1) as reader:
+        ahead = reader.submit(movie.read, 0, min(stretch, movie.n_frames))
+        for start in range(0, movie.n_frames, stretch):
+            frames = ahead.result()
+            following = start + stretch
+            if following < movie.n_frames:
+                ahead = reader.submit(movie.read, following, min(following + stretch, movie.n_frames))
+            for part in range(0, len(frames), block_frames):
+                yield measured.model.measure(frames[part : part + block_frames])

@@ -1,0 +1,107 @@
+"""Calibration: from a network's logits to probabilities that mean what they say, with a threshold at 0.5."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from scipy.special import expit, logit
+
+from ..evaluation import score_activity
+
+THRESHOLDS = np.round(np.arange(0.1, 0.8, 0.025), 3)
+"""Probabilities that are tried as thresholds."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How logits become probabilities: ``sigmoid(logit / temperature + shift)``.
+
+    Attributes
+    ----------
+    temperature, shift : float
+        What `networks.with_probability` takes.
+    best_probability : float
+        The probability, before the last shift, at which transients are found best: it is moved to 0.5.
+    """
+
+    temperature: float
+    shift: float
+    best_probability: float
+
+
+def calibrate(
+    logits: Sequence[NDArray[np.float32]],
+    active: Sequence[NDArray[np.bool_]],
+    judged: Sequence[NDArray[np.bool_]],
+) -> Calibration:
+    """Fit temperature and shift to fields that the network was not trained on.
+
+    Maximum likelihood gives both; then a further shift moves the probability at which frames and transients
+    are found best (mean of frame and event F1, averaged over fields) to 0.5.
+
+    Parameters
+    ----------
+    logits, active, judged : sequences of ndarray, shape (n_rois, n_frames)
+        What the network gave for each field, what is true, and where that counts.
+    """
+    pooled = np.concatenate([values[where] for values, where in zip(logits, judged, strict=True)])
+    truth = np.concatenate([values[where] for values, where in zip(active, judged, strict=True)])
+    slope, offset = _fit_logistic(pooled.astype(np.float64), truth)
+    best = max(THRESHOLDS, key=lambda threshold: _quality(threshold, slope, offset, logits, active, judged))
+    return Calibration(temperature=1 / slope, shift=offset - float(logit(best)), best_probability=float(best))
+
+
+def reliability(
+    probabilities: NDArray[np.floating], active: NDArray[np.bool_], n_bins: int = 10
+) -> list[dict[str, float]]:
+    """Compare predicted probability with how often it was true, in equal steps; empty ones are left out."""
+    place = np.minimum((np.asarray(probabilities) * n_bins).astype(int), n_bins - 1)
+    rows = []
+    for step in range(n_bins):
+        inside = place == step
+        if inside.any():
+            rows.append(
+                {
+                    "predicted": round(float(probabilities[inside].mean()), 4),
+                    "true": round(float(active[inside].mean()), 4),
+                    "frames": int(inside.sum()),
+                }
+            )
+    return rows
+
+
+def _fit_logistic(logits: NDArray[np.float64], truth: NDArray[np.bool_]) -> tuple[float, float]:
+    """Slope (above 0) and offset that make sigmoid(slope * logit + offset) most likely."""
+
+    def loss(parameters: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        slope = np.exp(parameters[0])
+        values = slope * logits + parameters[1]
+        error = expit(values) - truth
+        likelihood = np.logaddexp(0, values) - truth * values
+        return float(likelihood.mean()), np.array([(error * logits).mean() * slope, error.mean()])
+
+    found = minimize(loss, np.zeros(2), jac=True, method="L-BFGS-B", bounds=[(-2, 2), (-5, 5)])
+    return float(np.exp(found.x[0])), float(found.x[1])
+
+
+def _quality(
+    threshold: float,
+    slope: float,
+    offset: float,
+    logits: Sequence[NDArray[np.float32]],
+    active: Sequence[NDArray[np.bool_]],
+    judged: Sequence[NDArray[np.bool_]],
+) -> float:
+    """Mean over fields with transients of frame and event F1 at a probability."""
+    cut = (float(logit(threshold)) - offset) / slope
+    values = []
+    for field_logits, truth, where in zip(logits, active, judged, strict=True):
+        if truth.any():
+            calls = (field_logits >= cut).astype(np.float32)
+            scores = score_activity(calls.T, truth.T, ~where.T)
+            values += [scores.frame_f1, scores.event_f1]
+    return float(np.nanmean(values)) if values else 0.0
