@@ -88,8 +88,8 @@ def test_folder_that_cannot_be_used_is_named(tmp_path):
 
 
 def test_missing_package_is_named_before_anything_is_done(tmp_path, monkeypatch):
-    monkeypatch.setitem(demo.NEEDED, "no_such_package", "plot")
-    with pytest.raises(MissingExtraError, match=r"no_such_package.*ndx-cinac\[plot\]"):
+    monkeypatch.setattr(demo, "NEEDED", ("no_such_package",))
+    with pytest.raises(MissingExtraError, match=r"no_such_package.*ndx-cinac\[train,plot\]"):
         demo.run_demo(tmp_path / "new")
     assert not (tmp_path / "new").exists()
 

@@ -20,8 +20,10 @@ from ..writing import OutputOptions, check_output
 
 def demo(options: Namespace) -> None:
     """Simulate, predict, score and draw in one folder."""
-    from .demo import run_demo
+    from .demo import require_packages, run_demo
 
+    with _native_messages_aside(show=options.verbose or options.debug):
+        require_packages()
     _load_networks(options)
     run_demo(
         options.folder,

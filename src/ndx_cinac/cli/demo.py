@@ -21,8 +21,11 @@ PRESET = "two-photon-sparse"
 RECORDING = "simulated.nwb"
 PREDICTED = "simulated_cinac.nwb"
 
-NEEDED = {"tensorflow": "predict", "scipy": "predict", "sklearn": "train", "matplotlib": "plot"}
-"""What the demonstration imports, and the extra that installs it: asked for before anything is done."""
+NEEDED = ("matplotlib", "scipy", "sklearn", "tensorflow")
+"""What the demonstration imports: asked for before anything is done, what imports slowly last."""
+
+EXTRAS = "train,plot"
+"""The extras that install all of it, so that one command is enough."""
 
 
 def run_demo(
@@ -60,8 +63,7 @@ def run_demo(
     MissingExtraError
         If a package that is needed is not installed.
     """
-    for package, extra in NEEDED.items():
-        require(package.split(".")[0], extra=extra, feature="The demonstration")
+    require_packages()
     from ..plotting import plot_file
     from ..prediction import predict_activity
     from ..simulation import load_config, simulate_field
@@ -80,6 +82,18 @@ def run_demo(
     tell(next_steps(recording, predicted))
     tell(f"\n{time.perf_counter() - started:.0f} s in all")
     return result
+
+
+def require_packages() -> None:
+    """Import what the demonstration needs.
+
+    Raises
+    ------
+    MissingExtraError
+        If a package is not installed.
+    """
+    for package in NEEDED:
+        require(package, extra=EXTRAS, feature="The demonstration")
 
 
 def prepare_folder(folder: Path, *, overwrite: bool) -> tuple[Path, Path]:

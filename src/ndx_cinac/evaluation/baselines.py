@@ -11,8 +11,8 @@ from ..extras import require
 from ..movies import Movie
 from ..rois import Rois
 
-_sparse = require("scipy.sparse", extra="predict", feature="Scoring traces")
-_ndimage = require("scipy.ndimage", extra="predict", feature="Scoring traces")
+FEATURE = "Scoring traces"
+"""What needs SciPy; it is imported when it is needed, because drawing truth beside predictions does not."""
 
 BASELINE_FRAMES = 300
 BASELINE_PERCENTILE = 20
@@ -22,9 +22,10 @@ PIXELS_PER_READ = 8_000_000
 
 def mean_traces(movie: Movie, rois: Rois) -> NDArray[np.float64]:
     """Weighted mean of each ROI's pixels in every frame, shape (n_frames, n_rois); NaN for an empty ROI."""
+    sparse = require("scipy.sparse", extra="predict", feature=FEATURE)
     first, second = movie.shape[1:]
     columns = rois.first.astype(np.int64) * second + rois.second
-    weights = _sparse.csr_matrix((rois.weights, columns, rois.starts), shape=(len(rois), first * second))
+    weights = sparse.csr_matrix((rois.weights, columns, rois.starts), shape=(len(rois), first * second))
     total = np.asarray(weights.sum(axis=1), np.float64).ravel()
     traces = np.empty((movie.n_frames, len(rois)))
     step = max(1, PIXELS_PER_READ // (first * second))
@@ -66,14 +67,15 @@ def smoothed_rise_scores(movie: Movie, rois: Rois) -> NDArray[np.float64]:
 
 def _smoothed_change(movie: Movie, rois: Rois) -> NDArray[np.float64]:
     """Relative change of fluorescence, smoothed, over its noise."""
+    ndimage = require("scipy.ndimage", extra="predict", feature=FEATURE)
     traces = mean_traces(movie, rois)
-    baseline = _ndimage.percentile_filter(
+    baseline = ndimage.percentile_filter(
         traces, BASELINE_PERCENTILE, size=(BASELINE_FRAMES, 1), mode="nearest"
     )
-    baseline = _ndimage.uniform_filter1d(baseline, BASELINE_FRAMES, axis=0, mode="nearest")
+    baseline = ndimage.uniform_filter1d(baseline, BASELINE_FRAMES, axis=0, mode="nearest")
     change = (traces - baseline) / np.maximum(np.abs(baseline), 1e-9)
     noise = 1.4826 / np.sqrt(2) * np.median(np.abs(np.diff(change, axis=0)), axis=0)
-    return np.asarray(_ndimage.gaussian_filter1d(change, SMOOTHING_FRAMES, axis=0) / np.maximum(noise, 1e-9))
+    return np.asarray(ndimage.gaussian_filter1d(change, SMOOTHING_FRAMES, axis=0) / np.maximum(noise, 1e-9))
 
 
 def best_threshold(

@@ -71,8 +71,7 @@ def train_activity(
     if output.exists() and not overwrite:
         what = f"The folder '{output}' exists"
         raise OutputError(what, fix="Choose another one, or overwrite it")
-    for package, extra in (("sklearn", "train"), ("threadpoolctl", "train"), ("tensorflow", "predict")):
-        require(package, extra=extra, feature="Training a classifier")
+    require("tensorflow", extra="train", feature="Training a classifier")
     from ..networks import BLOCK_FRAMES, CompiledNetwork, receptive_field, with_probability
 
     started = time.monotonic()
