@@ -155,6 +155,13 @@ def test_environment_names_what_an_extra_lacks(monkeypatch):
     assert "TensorFlow is not installed" in text
 
 
+def test_info_says_why_an_installed_tensorflow_cannot_be_used(monkeypatch):
+    from ndx_cinac.cli import environment
+
+    monkeypatch.setitem(sys.modules, "ndx_cinac.networks", None)
+    assert environment._device().startswith("TensorFlow cannot be imported: ")
+
+
 def test_info_is_valid_json(capsys, monkeypatch):
     from ndx_cinac.cli import environment
 

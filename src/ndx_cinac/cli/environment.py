@@ -66,7 +66,9 @@ def installed_version(package: str) -> str | None:
 
 
 def _device() -> str:
-    """Return where a network would run."""
-    from ..networks import device_description
-
+    """Return where a network would run, or why none can: that is what a bug report is about then."""
+    try:
+        from ..networks import device_description
+    except ImportError as error:
+        return f"TensorFlow cannot be imported: {error}"
     return device_description()
