@@ -142,7 +142,7 @@ def test_card_with_a_value_that_json_cannot_hold_is_refused():
         card(training={"loss": float("nan")}).check(where=WHERE)
 
 
-def test_description_shows_every_field_to_people():
+def test_description_shows_people_what_matters():
     text = card().describe()
     assert text.startswith("tiny 1.0\nA network for tests.")
     for part in (
@@ -150,11 +150,21 @@ def test_description_shows_every_field_to_people():
         "5 to 30 Hz",
         "pixel sizes    not stated",
         "channels a, b",
-        "simulated.average_precision 0.9",
+        "simulated: average precision 0.9",
         "known failure  bleached movies",
         "keras 3.15.0",
         "BSD-3-Clause",
         "0" * 64,
+        "all settings and figures are in card.json",
     ):
         assert part in text
     assert max(map(len, text.splitlines())) <= 100
+
+
+def test_description_leaves_deeply_nested_settings_to_the_json():
+    nested = {"data": "fields", "settings": {"simulation": {"movie": {"shape": [1, 2]}}}}
+    figures = {"by noise": {"low": {"average_precision": 0.9, "n_frames": 7}}, "curve": [{"true": 1}]}
+    text = card(training=nested, metrics=figures).describe()
+    assert "training       data fields\n" in text
+    assert "metrics        by noise low: average precision 0.9\n" in text
+    assert not any(hidden in text for hidden in ("shape", "n_frames", "true"))

@@ -17,6 +17,9 @@ CARD_FORMAT = 1
 LARGEST_CARD = 1_000_000
 """Characters of JSON beyond which a card is refused."""
 
+SHOWN_FIGURES = ("average_precision", "event_f1", "event_recall", "event_precision", "accuracy")
+"""Of many figures, those that a description shows."""
+
 
 @dataclass(frozen=True)
 class ModelCard:
@@ -141,19 +144,19 @@ class ModelCard:
             ("frame rates", _range_text(self.frame_rates, "Hz")),
             ("pixel sizes", _range_text(self.pixel_sizes, "micrometres")),
             ("ROI diameters", _range_text(self.roi_diameters, "pixels")),
-            ("inputs", self.inputs),
-            ("training", self.training),
-            ("metrics", self.metrics),
+            ("inputs", _listed(self.inputs)),
+            ("training", _listed(self.training)),
+            *(("metrics" if i == 0 else "", text) for i, text in enumerate(_figures(self.metrics))),
             *(("known failure", failure) for failure in self.known_failures),
             ("versions", ", ".join(f"{name} {version}" for name, version in self.versions.items())),
             ("licence", self.licence),
             ("sha256", self.sha256),
+            ("further", "all settings and figures are in card.json"),
         ]
         lines = [f"{self.name} {self.version}", *textwrap.wrap(self.description, 100), ""]
         for label, value in rows:
-            text = "; ".join(_leaves(value)) if isinstance(value, Mapping) else str(value)
             lines += textwrap.wrap(
-                text or "-",
+                str(value) or "-",
                 100,
                 initial_indent=f"{label:15}",
                 subsequent_indent=" " * 15,
@@ -198,14 +201,34 @@ def _range_text(limits: tuple[float, float] | None, unit: str) -> str:
     return "not stated" if limits is None else f"{limits[0]:g} to {limits[1]:g} {unit}"
 
 
-def _leaves(value: Any, path: str = "") -> list[str]:
-    """Every value of a nested mapping with the names that lead to it."""
-    if isinstance(value, Mapping):
-        return [
-            leaf for name, part in value.items() for leaf in _leaves(part, f"{path}.{name}" if path else name)
-        ]
-    text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
-    return [f"{path} {text}"]
+def _listed(values: Mapping[str, Any]) -> str:
+    """Name every plain value; what is nested is left to the JSON."""
+    return "; ".join(f"{name.replace('_', ' ')} {_shown(value)}" for name, value in _own(values).items())
+
+
+def _figures(values: Mapping[str, Any], of: str = "") -> list[str]:
+    """One line for each mapping in `values`, outer ones first, with the figures that matter most."""
+    own = _own(values)
+    chosen = _listed({name: own[name] for name in SHOWN_FIGURES if name in own} or own)
+    lines = [f"{of}: {chosen}" if of else chosen] if chosen else []
+    for name, part in values.items():
+        if isinstance(part, Mapping):
+            lines += _figures(part, f"{of} {name}".strip())
+    return lines
+
+
+def _own(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values that hold no further mappings."""
+    return {
+        name: value
+        for name, value in values.items()
+        if not isinstance(value, Mapping)
+        and not (isinstance(value, list | tuple) and any(isinstance(part, Mapping) for part in value))
+    }
+
+
+def _shown(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
 # Each check returns what the value must be, or nothing if it is that.
