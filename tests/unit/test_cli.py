@@ -8,6 +8,7 @@ import subprocess
 import sys
 import warnings
 
+import h5py
 import pytest
 
 from ndx_cinac.cli import commands, main
@@ -122,7 +123,8 @@ def test_options_for_all_verbs_stand_on_either_side(monkeypatch, arguments):
 
 
 def test_existing_output_is_refused_before_tensorflow_is_loaded(tmp_path, capsys):
-    (tmp_path / "a.nwb").write_bytes(b"")
+    with h5py.File(tmp_path / "a.nwb", "w") as file:
+        file.attrs["nwb_version"] = "2.9.0"
     (tmp_path / "a_cinac.nwb").write_bytes(b"precious")
     assert main(["predict", str(tmp_path / "a.nwb")]) == 1
     assert "The output exists already" in capsys.readouterr().err

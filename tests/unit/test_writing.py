@@ -22,7 +22,6 @@ from ndx_cinac.writing.objects import plain, source_path
 from ndx_cinac.writing.output import goal_path, object_names, written_whole
 from ndx_cinac.writing.predictions import check_written
 from ndx_cinac.writing.relocation import moved, relocate
-from ndx_cinac.writing.stored import stored_names
 
 
 @pytest.fixture(scope="module")
@@ -153,11 +152,28 @@ def test_existing_name_is_refused_and_says_so_before_any_work(source):
     assert source.read_bytes() == before
 
 
-def test_source_that_is_no_hdf5_file_is_named(tmp_path):
+def test_source_that_is_no_nwb_file_is_named(tmp_path):
     path = tmp_path / "text.nwb"
     path.write_text("no NWB")
-    with pytest.raises(ReadingError, match="The file cannot be read as HDF5"):
-        stored_names(path)
+    with pytest.raises(ReadingError, match="is no NWB file: it is neither HDF5 nor a Zarr folder"):
+        check_output(OutputOptions(), path)
+    with pytest.raises(ReadingError, match="is a folder but no Zarr store"):
+        check_output(OutputOptions(), tmp_path)
+
+
+@pytest.mark.parametrize("address", ["https://dandiarchive.org/a.nwb", "s3://bucket/a.nwb"])
+def test_source_that_is_an_address_is_named_as_one(address):
+    with pytest.raises(ReadingError, match="is an address, not a path"):
+        check_output(OutputOptions(), Path(address))
+
+
+@pytest.mark.parametrize("mode", ["copy", "standalone"])
+def test_folder_of_other_files_is_never_replaced(tmp_path, source, mode):
+    folder = tmp_path / "thesis"
+    folder.mkdir()
+    (folder / "chapter.txt").write_text("years of work")
+    with pytest.raises(OutputError, match=r"is a folder, not a file .*Name the file in it"):
+        check_output(OutputOptions(path=folder, mode=mode, overwrite=True), source)
 
 
 def test_goal_appears_only_when_the_block_ends_well(tmp_path):
@@ -287,7 +303,7 @@ def test_reading_a_name_that_is_not_there_lists_those_that_are(source):
 
 
 def test_reading_a_file_that_is_not_there_says_so(tmp_path):
-    with pytest.raises(ReadingError, match="There is no such file"):
+    with pytest.raises(ReadingError, match="does not exist"):
         read_predictions(tmp_path / "none.nwb")
 
 

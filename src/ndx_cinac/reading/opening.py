@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,9 @@ from pynwb import NWBHDF5IO, NWBFile
 
 from ..errors import ReadingError
 from ..extras import require
+
+ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
+"""How an address begins, even where a Path has made one slash of two; a Windows drive has one letter only."""
 
 
 @dataclass
@@ -45,19 +49,40 @@ def open_nwbfile(source: str | Path | NWBFile) -> OpenedFile:
     if isinstance(source, NWBFile):
         origin = getattr(source, "container_source", None)
         return OpenedFile(source, Path(origin) if origin and Path(origin).exists() else None)
-    if "://" in str(source):
+    path = check_path(source)
+    return _open_zarr(path) if path.is_dir() else _open_hdf5(path)
+
+
+def check_path(source: str | Path) -> Path:
+    """Return the path of an NWB file; a glance at the file, which takes no time, says whether it is one.
+
+    Raises
+    ------
+    ReadingError
+        If the path does not exist, is no HDF5 file and no Zarr store, is truncated, or holds no NWB data.
+    """
+    if ADDRESS.match(str(source)):
         what = f"'{source}' is an address, not a path"
         raise ReadingError(what, fix="Download the file, or open it with pynwb and give the NWBFile object")
-    path = Path(source)
+    path = Path(source).expanduser()
     if not path.exists():
         what = f"'{path}' does not exist"
         raise ReadingError(what, fix="Check the path; relative paths start from the current folder")
-    return _open_zarr(path) if path.is_dir() else _open_hdf5(path)
+    if not path.is_dir():
+        _check_hdf5(path)
+    elif not is_zarr_store(path):
+        what = f"'{path}' is a folder but no Zarr store"
+        raise ReadingError(what, fix="Give the path of one NWB file")
+    return path
+
+
+def is_zarr_store(folder: Path) -> bool:
+    """Whether a folder is a Zarr store."""
+    return any((folder / name).exists() for name in (".zgroup", ".zmetadata", "zarr.json"))
 
 
 def _open_hdf5(path: Path) -> OpenedFile:
     """Open an HDF5 file."""
-    _check_hdf5(path)
     io = None
     try:
         io = NWBHDF5IO(str(path), mode="r")
@@ -94,9 +119,6 @@ def _check_hdf5(path: Path) -> None:
 
 def _open_zarr(path: Path) -> OpenedFile:
     """Open a folder that is a Zarr store."""
-    if not any((path / name).exists() for name in (".zgroup", ".zmetadata", "zarr.json")):
-        what = f"'{path}' is a folder but no Zarr store"
-        raise ReadingError(what, fix="Give the path of one NWB file")
     hdmf_zarr = require("hdmf_zarr", extra="zarr", feature="An NWB file in Zarr format")
     io = None
     try:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-from ..errors import ConfigError, OutputError, ReadingError
+from ..errors import ConfigError, OutputError
 
 OutputMode = Literal["copy", "standalone", "in-place"]
 
@@ -116,13 +116,13 @@ def check_output(options: OutputOptions, source: Path | None) -> Path:
     OutputError
         If the output or the name exists, would overwrite the source, or has no place to go.
     ReadingError
-        If the source does not exist, or is neither HDF5 nor a Zarr folder.
+        If the source does not exist, or is no NWB file.
     """
+    from ..reading.opening import check_path
     from .stored import stored_names
 
-    if source is not None and not source.exists():
-        what = f"'{source}' does not exist"
-        raise ReadingError(what, fix="Check the path; relative paths start from the current folder")
+    if source is not None:
+        check_path(source)
     goal = goal_path(options, source)
     _check_goal(goal, options, source)
     _check_folder(goal, source, options)
@@ -138,6 +138,8 @@ def check_output(options: OutputOptions, source: Path | None) -> Path:
 
 def _check_goal(goal: Path, options: OutputOptions, source: Path | None) -> None:
     """Refuse a goal that is the source, that exists, or whose kind of file differs from the source's."""
+    from ..reading.opening import is_zarr_store
+
     if options.mode == "in-place":
         if not os.access(goal, os.W_OK):
             what = "The file is read-only and cannot get predictions in place"
@@ -146,6 +148,11 @@ def _check_goal(goal: Path, options: OutputOptions, source: Path | None) -> None
     if source is not None and goal.exists() and goal.samefile(source):
         what = "The output would replace its own source"
         raise OutputError(what, where=str(goal), fix="Choose another output path, or mode 'in-place'")
+    if goal.is_dir() and not is_zarr_store(goal):  # not even --overwrite may replace what is in there
+        what = "The output is a folder, not a file"
+        raise OutputError(
+            what, where=str(goal), fix=f"Name the file in it, such as {goal.name}/predicted.nwb"
+        )
     if goal.exists() and not options.overwrite:
         what = "The output exists already"
         fix = (

@@ -16,6 +16,7 @@ from pynwb import NWBHDF5IO, NWBFile
 
 from ..errors import ReadingError
 from ..extras import require
+from ..reading.opening import check_path
 from ..recording import Source, Times
 from ..results import ActivityResult, ClassifierInfo
 from .output import DEFAULT_NAME, MODULE, object_names
@@ -24,24 +25,12 @@ PLACE = f"processing/{MODULE}"
 
 
 def stored_names(path: Path) -> list[str]:
-    """Names of all objects in the module `cinac` of a file, without reading them.
-
-    Raises
-    ------
-    ReadingError
-        If the file is neither HDF5 nor a Zarr folder.
-    """
+    """Names of all objects in the module `cinac` of an HDF5 file or a Zarr folder, without reading them."""
     if path.is_dir():
         folder = path / PLACE
         return sorted(child.name for child in folder.iterdir() if child.is_dir()) if folder.is_dir() else []
-    try:
-        with h5py.File(path, "r") as file:
-            return sorted(file[PLACE]) if PLACE in file else []
-    except OSError as error:
-        what = f"The file cannot be read as HDF5: {error}"
-        raise ReadingError(
-            what, where=str(path), fix="Check the path, and that no program is writing the file"
-        ) from error
+    with h5py.File(path, "r") as file:
+        return sorted(file[PLACE]) if PLACE in file else []
 
 
 def remove_stored(path: Path, names: tuple[str, ...]) -> None:
@@ -97,10 +86,7 @@ def read_predictions(source: str | Path | NWBFile, name: str = DEFAULT_NAME) -> 
     """
     if isinstance(source, NWBFile):
         return _read(source, name, Path(source.container_source) if source.container_source else None)
-    path = Path(source).expanduser()
-    if not path.exists():
-        what = "There is no such file"
-        raise ReadingError(what, where=str(path), fix="Check the path")
+    path = check_path(source)
     with opened(path) as (nwbfile, _):
         return _read(nwbfile, name, path)
 
