@@ -91,6 +91,13 @@ def test_in_place_and_another_name(source, tiny_classifier, capsys):
     )
 
 
+def test_inspect_shows_which_rois_an_option_leaves_out(source, capsys):
+    assert main(["inspect", str(source), "--rois", "0", "2"]) == 0
+    printed = capsys.readouterr().out
+    assert "to predict    2 of 3 ROIs" in printed
+    assert "skipped       row 1 (id 1): its row was not chosen" in printed
+
+
 def test_inspect_prints_text_and_json(source, capsys):
     assert main(["inspect", str(source)]) == 0
     assert "acquisition/TwoPhotonSeries" in capsys.readouterr().out

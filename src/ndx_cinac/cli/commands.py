@@ -53,8 +53,9 @@ def inspect(options: Namespace) -> None:
     """Show what a file holds and how it would be predicted."""
     from ..inspection import inspect_file
 
-    asked = (options.movie, options.segmentation, options.axes, options.classifier)
-    report = inspect_file(options.file, *asked)
+    reading = _reading(options)
+    asked = (reading.movie, reading.segmentation, reading.axes, options.classifier)
+    report = inspect_file(options.file, *asked, rois=reading.rois)
     print(json.dumps(report.to_dict(), indent=2) if options.json else report.to_text())
 
 
@@ -85,7 +86,7 @@ def predict(options: Namespace) -> None:
     _say(options, result.summary())
     done = {
         "copy": "copied the file and added",
-        "standalone": "wrote without the movie",
+        "standalone": "wrote, without the movie,",
         "in-place": "added to the file",
     }
     _say(options, f"\n{done[options.mode]} '{options.name}': {result.output} ({seconds:.1f} s in all)")

@@ -90,9 +90,6 @@ def _predict(verbs: Any, common: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--batch-size", type=_positive, help="stretches of traces that the network is given at once"
     )
-    rois = parser.add_mutually_exclusive_group()
-    rois.add_argument("--rois", type=int, nargs="+", metavar="ROW", help="predict only these rows")
-    rois.add_argument("--roi-column", metavar="COLUMN", help="predict only ROIs where this column says yes")
     group = parser.add_argument_group("output")
     group.add_argument(
         "-o", "--output", metavar="OUT.nwb", help="the file to write (NAME_cinac.nwb beside the source)"
@@ -218,6 +215,13 @@ def _add_source(parser: argparse.ArgumentParser) -> None:
         choices=("auto", "matching", "exchanged"),
         default="auto",
         help="whether the masks' axes are the movie's or exchanged against them (%(default)s: by evidence)",
+    )
+    rois = group.add_mutually_exclusive_group()
+    rois.add_argument("--rois", type=int, nargs="+", metavar="ROW", help="predict only these rows")
+    rois.add_argument(
+        "--roi-column",
+        metavar="COLUMN",
+        help="predict only ROIs where this column says yes, such as iscell or Accepted",
     )
 
 
