@@ -158,8 +158,10 @@ class ActivityResult:
         ]
         if self.skipped:
             reasons = [f"row {row}: {why}" for row, why in self.skipped.items()]
-            shown = "; ".join(reasons[:SHOWN_SKIPPED]) + ("; ..." if len(reasons) > SHOWN_SKIPPED else "")
-            lines.append(f"left out     {len(reasons)} ROIs ({shown})")
+            shown = "; ".join(reasons[:SHOWN_SKIPPED]) + (
+                f"; and {len(reasons) - SHOWN_SKIPPED} more" if len(reasons) > SHOWN_SKIPPED else ""
+            )
+            lines.append(f"left out     {len(reasons)} ROI{'s' if len(reasons) > 1 else ''} ({shown})")
         lines += [f"note         {note}" for note in self.notes[:SHOWN_NOTES]]
         if len(self.notes) > SHOWN_NOTES:
             lines.append(f"             and {len(self.notes) - SHOWN_NOTES} more")

@@ -133,7 +133,7 @@ def test_the_text_shows_choice_axes_sizes_fit_and_cost(path, tiny_classifier):
         "* acquisition/TwoPhotonSeries (TwoPhotonSeries, 60 x 20 x 28)",
         "60 of 20 x 28 pixels at 10 Hz (6 s)",
         "masks matching, by bounds",
-        "4 of 5 ROIs, 12 to 12 pixels (median 12)",
+        "4 of 5 ROIs, of 12 pixels",
         "row 4 (id 4): 1 of its 1 pixels lie outside",
         "tiny 0.1",
         "of memory",

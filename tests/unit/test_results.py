@@ -112,7 +112,7 @@ def test_summary_says_what_was_predicted_with_what_and_what_came_of_it():
         "threshold    0.5: from onset to peak",
         "active       25.00% of all frames of all ROIs",
         "transients   2; per ROI: median 1, most 2, none in 1",
-        "left out     1 ROIs (row 0: empty)",
+        "left out     1 ROI (row 0: empty)",
         "note         Odd.",
         "written to   out.nwb",
         "time         1.3 s",
@@ -133,5 +133,5 @@ def test_summary_fits_one_screen_however_much_was_left_out_and_noted():
     text = replace(made, output=Path("out.nwb")).summary()
     assert len(text.splitlines()) <= 24
     assert "900 ROIs" in text
-    assert "; ...)" in text
+    assert "; and 895 more)" in text
     assert "and 32 more" in text

@@ -166,6 +166,11 @@ def test_a_name_that_is_not_there_is_refused_with_what_there_is(argument, words)
     assert ("acquisition/TwoPhotonSeries" if argument == "movie" else "PlaneSegmentation") in str(error.value)
 
 
+def test_a_tiff_file_that_is_not_there_is_named_as_missing():
+    with pytest.raises(ReadingError, match=r"The TIFF file 'gone/stack.tif' does not exist"):
+        chosen(usual(), "gone/stack.tif")
+
+
 def test_a_name_of_several_movies_is_ambiguous():
     builder = FileBuilder()
     builder.movie(name="Movie")

@@ -199,8 +199,9 @@ def check_fit(card: ModelCard, recording: CinacRecording) -> list[str]:
     halo = card.inputs.get("halo")
     n_frames = recording.movie.n_frames if recording.movie is not None else None
     if isinstance(halo, int) and n_frames is not None and n_frames < 2 * halo + 1:
+        noun = "frame" if n_frames == 1 else "frames"
         found.append(
-            f"The movie has {n_frames} frames; classifier '{card.name}' looks at {2 * halo + 1} at a time, "
+            f"The movie has {n_frames} {noun}; classifier '{card.name}' looks at {2 * halo + 1} at a time, "
             "so it decides without its full context"
         )
     return found
@@ -215,8 +216,10 @@ def _check_diameters(card: ModelCard, recording: CinacRecording) -> list[str]:
     odd = diameters[(diameters < smallest) | (diameters > largest)]
     if len(odd) < ODD_ROIS * len(rows):
         return []
+    low, high = f"{odd.min():.1f}", f"{odd.max():.1f}"
+    sizes = low if low == high else f"{low} to {high}"
     return [
-        f"{len(odd)} of {len(rows)} ROIs have diameters of {odd.min():.1f} to {odd.max():.1f} pixels; "
+        f"{len(odd)} of {len(rows)} ROIs have diameters of {sizes} pixels; "
         f"classifier '{card.name}' was trained on {smallest:g} to {largest:g} pixels"
     ]
 

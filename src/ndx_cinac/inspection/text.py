@@ -61,7 +61,12 @@ def _rois(report: InspectionReport) -> list[str]:
     """Lines on the ROIs: how many, how large, which are skipped and why."""
     kept = sorted(roi.n_pixels for roi in report.rois if roi.skipped is None)
     skipped = [roi for roi in report.rois if roi.skipped is not None]
-    sizes = f", {kept[0]} to {kept[-1]} pixels (median {kept[len(kept) // 2]})" if kept else ""
+    alike = f", of {kept[0]} pixels" if kept else ""
+    sizes = (
+        f", {kept[0]} to {kept[-1]} pixels (median {kept[len(kept) // 2]})"
+        if kept and kept[0] < kept[-1]
+        else alike
+    )
     lines = [f"to predict    {len(kept)} of {report.n_rois} ROIs{sizes}"]
     lines += [f"skipped       row {roi.row} (id {roi.id}): {roi.skipped}" for roi in skipped[:MOST_LISTED]]
     if len(skipped) > MOST_LISTED:

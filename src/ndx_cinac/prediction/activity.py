@@ -231,7 +231,9 @@ def _check_recording(recording: CinacRecording) -> Times:
         raise PredictionError(what, where=recording.identifier)
     if not len(rois.kept):
         reasons = [f"row {row}: {why}" for row, why in {**rois.skipped, **rois.unselected}.items()]
-        shown = "; ".join(reasons[:SHOWN_ROWS]) + ("; ..." if len(reasons) > SHOWN_ROWS else "")
+        shown = "; ".join(reasons[:SHOWN_ROWS]) + (
+            f"; and {len(reasons) - SHOWN_ROWS} more" if len(reasons) > SHOWN_ROWS else ""
+        )
         what = f"None of the {len(rois)} ROIs can be predicted" + (f": {shown}" if shown else "")
         fix = "Select other ROIs, or look at them with: ndx-cinac inspect FILE"
         raise PredictionError(what, where=recording.identifier, fix=fix)

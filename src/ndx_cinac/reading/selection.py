@@ -9,6 +9,7 @@ from typing import Any
 from ..errors import AmbiguousSourceError, ReadingError
 from .file_contents import FileContents, MovieCandidate
 from .masks import image_mask_shape
+from .tiff_movies import is_tiff
 
 HOW_TO_GIVE_A_MOVIE = (
     "Give one with movie= (--movie): an object path in the file, or the path of a TIFF stack"
@@ -118,6 +119,8 @@ def _named_movie(contents: FileContents, name: str) -> MovieCandidate:
     if not found:
         present = ", ".join(each.path for each in contents.movies) or "none"
         what = f"The file has no movie '{name}'"
+        if is_tiff(name):
+            what = f"The TIFF file '{name}' does not exist, and the file has no movie of that name"
         raise ReadingError(what, fix=f"Its image series are: {present}")
     found = [each for each in found if each.path == name.strip("/")] or found
     if len(found) > 1:

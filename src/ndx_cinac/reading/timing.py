@@ -54,7 +54,7 @@ def _from_timestamps(stamps: NDArray[np.float64], n_frames: int) -> tuple[Times,
     if bad.any():
         index = np.arange(len(stamps))
         stamps = np.where(bad, np.interp(index, index[~bad], stamps[~bad]), stamps)
-        notes.append(f"{int(bad.sum())} timestamps are no numbers; they were interpolated")
+        notes.append(f"Timestamps that are no numbers were interpolated: {int(bad.sum())} of {len(bad)}")
     intervals = np.diff(stamps)
     usual = float(np.median(intervals)) if len(intervals) else 1.0
     if len(stamps) != n_frames:
@@ -70,12 +70,14 @@ def _from_timestamps(stamps: NDArray[np.float64], n_frames: int) -> tuple[Times,
     if (intervals <= 0).any():
         frame = int(np.flatnonzero(intervals <= 0)[0]) + 1
         count = int((intervals <= 0).sum())
-        notes.append(f"The movie's timestamps do not always rise ({count} times, first at frame {frame})")
+        times = "once" if count == 1 else f"{count} times, first"
+        notes.append(f"The movie's timestamps do not always rise ({times} at frame {frame})")
     gaps = np.flatnonzero(intervals > GAP * usual) if usual > 0 else np.array([], int)
     if len(gaps):
         longest = float(intervals[gaps].max())
+        times = "once" if len(gaps) == 1 else f"{len(gaps)} times, first"
         notes.append(
-            f"The movie's timestamps jump {len(gaps)} times, first after frame {gaps[0]}, by at most "
+            f"The movie's timestamps jump {times} after frame {gaps[0]}, by at most "
             f"{longest:.3g} s; frames on both sides of such a gap are treated as neighbours"
         )
     return Times(n_frames, timestamps=stamps), tuple(notes)

@@ -161,8 +161,9 @@ def extract_traces(
         store.close()
         raise
     if missing.any():
-        count = f"{int(missing.sum())} of {len(missing)} frames"
-        notes = (*notes, f"{count} are blank or not finite: traces are interpolated there")
+        count = int(missing.sum())
+        are = f"{count} of {len(missing)} frames {'is' if count == 1 else 'are'}"
+        notes = (*notes, f"{are} blank or not finite: traces are interpolated there")
     if movie.n_frames > 1 and (sample.frames == sample.frames[:1]).all():
         notes = (*notes, "The movie is the same in all frames that were sampled: there is no activity to see")
     return Traces(

@@ -30,7 +30,7 @@ def fit_frame_model(frames: NDArray[Any], seed: int = 0) -> FrameModel:
     seen, valid = _find_gaps(flat)
     if not valid.any():
         what = "The movie shows nothing: every frame that was looked at is NaN or infinite"
-        raise PredictionError(what, fix="Look at the movie with: ndx-cinac inspect FILE")
+        raise PredictionError(what, fix="Check that the right movie was chosen, and that it was saved whole")
     probes = np.flatnonzero(valid)
     if len(probes) > N_PROBES:
         probes = np.random.default_rng(seed).choice(probes, N_PROBES, replace=False)
