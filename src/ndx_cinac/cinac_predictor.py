@@ -19,11 +19,16 @@ from .cell_types import (
     read_cell_type_categories_yaml_file,
     select_activity_classifier_on_cell_type_outputs,
 )
-from .cinac_structures import CinacDataMovie, CinacMovie, CinacRecording, CinacTiffMovie
+from .cinac_structures import (
+    CinacDataMovie,
+    CinacMovie,
+    CinacRecording,
+    CinacTiffMovie,
+    create_cinac_recording_from_cinac_file_segment,
+)
 from .deepcinac.engine import RunOptions
 from .deepcinac.evaluation import (
     activity_predictions_from_cinac_files,
-    create_cinac_recording_from_cinac_file_segment,
     evaluate_cell_type_predictions,
 )
 from .deepcinac.models import predict_cell_type_from_model, predict_transient_from_model
@@ -53,6 +58,8 @@ __all__ = [
     "fusion_cell_type_predictions_by_type",
     "load_data_for_cell_type_prediction",
     "load_data_for_prediction",
+    "np",  # scripts with a star import have these two from DeepCINAC, whose own demonstrations rely on it
+    "os",
     "predict_cell_type_from_model",
     "predict_transient_from_model",
     "read_cell_type_categories_yaml_file",

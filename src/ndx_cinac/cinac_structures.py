@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,16 @@ from .errors import ReadingError
 from .movies import ArrayMovie, Movie
 from .recording import CinacRecording
 
-__all__ = ["CinacDataMovie", "CinacMovie", "CinacRecording", "CinacTiffMovie"]
+if TYPE_CHECKING:
+    from .cinac_files import CinacFile
+
+__all__ = [
+    "CinacDataMovie",
+    "CinacMovie",
+    "CinacRecording",
+    "CinacTiffMovie",
+    "create_cinac_recording_from_cinac_file_segment",
+]
 
 
 class CinacMovie(Movie):
@@ -96,3 +105,35 @@ class CinacTiffMovie(CinacMovie):
         from .reading.tiff_movies import TiffMovie
 
         super().__init__(TiffMovie([Path(tiff_file_name)]))
+
+
+def create_cinac_recording_from_cinac_file_segment(
+    identifier: str, cinac_file_reader: CinacFile, segment: tuple[int, int, int]
+) -> CinacRecording:
+    """Make a recording of one segment: the movie around its cell, and the ROIs in it.
+
+    The cell itself is ROI 0; the others are those that touch it. The pixels are used as they are stored, as
+    DeepCINAC does: its annotation tool stores standard scores over the whole movie.
+
+    Parameters
+    ----------
+    identifier : str
+        Identifier of the recording.
+    cinac_file_reader : CinacFile
+        An open file.
+    segment : (cell, first frame, last frame)
+        One of its segments.
+
+    Returns
+    -------
+    CinacRecording
+        Without the contours that are marked as invalid; with the cell's type and its stored smooth trace.
+    """
+    stored = cinac_file_reader.read_segment(segment)
+    recording = CinacRecording(identifier)
+    recording.set_movie(CinacDataMovie(stored.movie, already_normalized=True))
+    recording.set_rois_2d_array(stored.valid_contours, from_matlab=False)
+    if stored.smooth_trace is not None:
+        recording.set_smooth_traces(stored.smooth_trace[np.newaxis])
+    recording.cell_type = stored.cell_type
+    return recording

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..cell_types import CellTypeConfig, read_cell_types
 from ..cinac_files import CinacFile
-from ..cinac_structures import CinacDataMovie, CinacRecording
+from ..cinac_structures import create_cinac_recording_from_cinac_file_segment
 from ..classifiers import Classifier
 from ..errors import ConfigError, ReadingError
 from ..evaluation.cell_types import CellTypeEvaluation
@@ -24,38 +24,6 @@ logger = logging.getLogger(__name__)
 
 EVALUATED_WINDOWS = 4
 """Windows of each segment that are averaged when cell types are evaluated, as in DeepCINAC."""
-
-
-def create_cinac_recording_from_cinac_file_segment(
-    identifier: str, cinac_file_reader: CinacFile, segment: tuple[int, int, int]
-) -> CinacRecording:
-    """Make a recording of one segment: the movie around its cell, and the ROIs in it.
-
-    The cell itself is ROI 0; the others are those that touch it. The pixels are used as they are stored, as
-    DeepCINAC does: its annotation tool stores standard scores over the whole movie.
-
-    Parameters
-    ----------
-    identifier : str
-        Identifier of the recording.
-    cinac_file_reader : CinacFile
-        An open file.
-    segment : (cell, first frame, last frame)
-        One of its segments.
-
-    Returns
-    -------
-    CinacRecording
-        Without the contours that are marked as invalid; with the cell's type and its stored smooth trace.
-    """
-    stored = cinac_file_reader.read_segment(segment)
-    recording = CinacRecording(identifier)
-    recording.set_movie(CinacDataMovie(stored.movie, already_normalized=True))
-    recording.set_rois_2d_array(stored.valid_contours, from_matlab=False)
-    if stored.smooth_trace is not None:
-        recording.set_smooth_traces(stored.smooth_trace[np.newaxis])
-    recording.cell_type = stored.cell_type
-    return recording
 
 
 def activity_predictions_from_cinac_files(
