@@ -247,6 +247,18 @@ def test_threshold_decides_for_a_binary_classifier(shape):
         assert DEFAULT not in chosen
 
 
+def test_threshold_decides_where_both_types_are_equally_probable_but_not_where_none_was_predicted():
+    predictions = [[0.5, 0.5], [0.0, 0.0], [0.2, 0.8]]
+    for threshold, pyramidal, interneurons in ((0.5, [], [0, 2]), (0.6, [0], [2])):
+        chosen = select_activity_classifier_on_cell_type_outputs(
+            BINARY, predictions, BY_TYPE, DEFAULT, cell_type_threshold=threshold
+        )
+        found = {files: cells.tolist() for files, cells in chosen.items()}
+        assert found.pop(DEFAULT) == [1]
+        assert found.pop(INTERNEURON) == interneurons
+        assert found.pop(PYRAMIDAL, []) == pyramidal
+
+
 def test_one_column_makes_a_silent_file_binary(yaml_file):
     path = yaml_file("cell_type_categories: [{interneuron: {predicted_cell_type: true}}, pyr]")
     chosen = select_activity_classifier_on_cell_type_outputs(path, [0.9, 0.1], BY_TYPE, DEFAULT)

@@ -144,7 +144,8 @@ def select_activity_classifier_on_cell_type_outputs(
         error.
     cell_type_threshold : float, default: 0.5
         For a binary classifier only: at or above it a cell is of the predicted type (code 1), below it of the
-        other.
+        other. Two columns count as binary where the file says ``multi_class: False``; a row of zeros there is
+        a cell without a predominant type.
     verbose : int, default: 1
         Above 0 the number of cells of each type is logged.
 
@@ -202,8 +203,9 @@ def _predominant_types(
     if predictions.shape[1] == 1:
         return [int(value >= threshold) for value in predictions[:, 0]]
     tied = (predictions == predictions.max(axis=1, keepdims=True)).sum(axis=1) > 1
-    by_threshold = binary and config.multi_class is False
-    codes = predictions[:, 1] >= threshold if by_threshold else predictions.argmax(axis=1)
+    codes = predictions.argmax(axis=1)
+    if binary and config.multi_class is False:  # equal probabilities are no tie to a threshold
+        tied, codes = ~predictions.any(axis=1), predictions[:, 1] >= threshold
     return [None if same else int(code) for same, code in zip(tied, codes, strict=True)]
 
 
