@@ -209,6 +209,36 @@ def test_file_without_full_data_gets_a_row_for_each_annotated_cell(tmp_path):
         assert np.isnan(nwbfile.processing["cinac"]["AnnotatedSegments"]["buffer"][0])
 
 
+def test_masks_stay_within_the_patch_where_contours_leave_it(tmp_path):
+    contours = ([[1, 4, 4, 1], [1, 1, 3, 3]], [[7, 12, 12, 7], [6, 6, 11, 11]], [[-3, 1, 1], [6, 6, 7]])
+    contours = (*contours, [[20, 22, 22], [6, 6, 7]])
+    segment = a_segment(contours=tuple(np.array(corners) for corners in contours))
+    path = convert(tmp_path, [segment])
+    with NWBHDF5IO(path, "r") as io:
+        table = io.read().processing["ophys"]["ImageSegmentation"]["PlaneSegmentation_cell_0_10_14"]
+        assert table["contour_x"][2].tolist() == [-3, 1, 1]
+        assert [len(table["pixel_mask"][row]) for row in range(4)][1:] == [4, 3, 0]
+    with read_recording(path, movie="cell_0_10_14") as recording:
+        assert list(recording.rois.skipped) == [3]
+        assert recording.rois.pixels(1).tolist() == [[7, 6], [7, 7], [8, 6], [8, 7]]
+
+
+def test_file_without_any_cell_is_refused(tmp_path):
+    with pytest.raises(ReadingError, match=r"neither segments nor contours of cells.*some\.cinac"):
+        convert(tmp_path, [], CinacFullData(n_frames=130))
+
+
+def test_invalid_cells_that_fit_no_contours_are_refused_or_named(tmp_path):
+    full = CinacFullData(contours=(np.array([[1, 4, 4], [1, 1, 3]]),), invalid_cells=np.array([0, 1]))
+    with pytest.raises(ReadingError, match=r"'invalid_cells' of \(2,\) does not fit 1 contours.*/full_data"):
+        convert(tmp_path, [a_segment()], full)
+    source = write_cinac(
+        tmp_path / "other.cinac", [a_segment()], CinacFullData(invalid_cells=np.array([1, 1]))
+    )
+    with NWBHDF5IO(convert_cinac(source, tmp_path / "other.nwb", OPTIONS), "r") as io:
+        assert "full_data/invalid_cells speaks of cells without contours and was left out" in io.read().notes
+
+
 def test_segment_of_a_cell_without_contour_is_refused(tmp_path):
     full = CinacFullData(contours=(np.array([[1, 4, 4], [1, 1, 3]]),))
     with pytest.raises(ReadingError, match=r"of cell 4, but the file has contours of 1.*/cell_4_10_14"):

@@ -1,12 +1,16 @@
 """Reading and writing .cinac files, against a file that DeepCINAC wrote and what its reader says of it."""
 
 import json
+import tempfile
 from dataclasses import fields, replace
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from ndx_cinac.cinac_files import CinacFile, CinacFullData, CinacSegment, SegmentKey, write_cinac
 from ndx_cinac.errors import OutputError, ReadingError
@@ -188,6 +192,72 @@ def test_file_that_is_no_hdf5_is_refused_by_name(tmp_path):
     path.write_text("no HDF5")
     with pytest.raises(ReadingError, match=r"cannot be opened.*text\.cinac"):
         CinacFile(path)
+
+
+def test_missing_file_is_refused_by_name(tmp_path):
+    with pytest.raises(ReadingError, match=r"does not exist.*none\.cinac"):
+        CinacFile(tmp_path / "none.cinac")
+
+
+def test_hdf5_file_of_another_kind_is_refused(tmp_path):
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["acquisition/movie"] = [1]
+    with pytest.raises(ReadingError, match=r"neither segments nor a whole movie.*other\.h5"):
+        CinacFile(tmp_path / "other.h5")
+
+
+def test_corners_between_pixels_are_refused_rather_than_cut_off(tmp_path):
+    segment = make_segment(contours=(np.array([[0, 2.5, 2], [0, 0, 2]]),), invalid_cells=None)
+    with pytest.raises(OutputError, match=r"Contour 0 has corners between pixels.*Round them"):
+        write_cinac(tmp_path / "x.cinac", [segment])
+    assert list(tmp_path.iterdir()) == []
+
+
+numbers = st.integers(0, 1)
+kinds = st.sampled_from([np.uint8, np.int16, np.uint16, np.float32, np.float64])
+
+
+@st.composite
+def any_segment(draw):
+    first, n_frames = draw(st.integers(0, 500)), draw(st.integers(1, 6))
+
+    def maybe(strategy):
+        return draw(st.none() | strategy)
+
+    def array(shape, dtype):
+        elements = numbers if np.dtype(dtype).kind in "iu" else st.floats(-5, 5, width=32)
+        return arrays(dtype, shape, elements=elements)
+
+    shape = (n_frames, draw(st.integers(1, 5)), draw(st.integers(1, 5)))
+    corners = [draw(st.integers(1, 5)) for _ in range(draw(st.integers(1, 3)))]
+    contours = tuple(draw(arrays(np.int32, (2, n), elements=st.integers(-3, 40))) for n in corners)
+    return CinacSegment(
+        SegmentKey(draw(st.integers(0, 12)), first, first + n_frames - 1),
+        movie=draw(array(shape, draw(kinds))),
+        active=draw(array(n_frames, np.int8)),
+        contours=contours,
+        raw_trace=maybe(array(n_frames, np.float64)),
+        smooth_trace=maybe(array(n_frames, np.float32)),
+        doubtful=maybe(array(n_frames, np.int8)),
+        invalid_cells=maybe(array(len(contours), np.int8)),
+        cell_type=maybe(st.text("abé ñ", min_size=1, max_size=5)),
+        pixels_around=maybe(st.integers(0, 9)),
+        buffer=maybe(st.floats(0, 3)),
+    )
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(any_segment(), max_size=3, unique_by=lambda segment: segment.key), st.booleans())
+def test_whatever_segments_hold_survives_writing_and_reading(segments, with_full):
+    full = CinacFullData(n_frames=600, n_cells=13) if with_full or not segments else None
+    with tempfile.TemporaryDirectory() as folder:
+        path = write_cinac(Path(folder) / "any.cinac", segments, full)
+        with CinacFile(path) as file:
+            assert set(file.segments) == {segment.key for segment in segments}
+            assert file.unknown == ()
+            for segment in segments:
+                assert_same(file.read_segment(segment.key), segment)
+            assert (file.full_data is None) == (full is None)
 
 
 def test_segment_that_is_not_there_is_refused_with_those_that_are(session):

@@ -138,16 +138,26 @@ class _Conversion:
     def _add_cells(self) -> PlaneSegmentation:
         """Make the table of all cells: those of the whole movie, else those that have a segment."""
         plane = imaging_plane(self.nwbfile, "ImagingPlane", "The whole field of view", self.options.rate)
-        full = self.full
+        full, invalid = self.full, self.full.invalid_cells
         if full.contours:
             contours, ids, description = full.contours, None, "All cells of the whole movie."
+            if invalid is not None and len(invalid) != len(contours):
+                what = f"'invalid_cells' of {invalid.shape} does not fit {len(contours)} contours"
+                raise ReadingError(what, where=f"{self.file.path}, /full_data")
         else:
             firsts = {key.cell: key for key in reversed(self.file.segments)}
             ids = sorted(firsts)
             contours = tuple(self.file.read_segment(firsts[cell]).contours[0] for cell in ids)
             description = "The annotated cells: ids are their numbers, masks as in their first patch."
             self.notes.append("There are no contours in the whole frame: cells lie as in their first patch")
-        cells = plane_segmentation("PlaneSegmentation", description, plane, contours, full.invalid_cells, ids)
+            if invalid is not None:
+                self.notes.append("full_data/invalid_cells speaks of cells without contours and was left out")
+                invalid = None
+        if not contours:
+            what = "The file has neither segments nor contours of cells"
+            raise ReadingError(what, where=str(self.file.path), fix="Add segments or contours")
+        frame = None if full.movie is None else full.movie.shape[1:]
+        cells = plane_segmentation("PlaneSegmentation", description, plane, contours, invalid, ids, frame)
         self.segmentations.add_plane_segmentation(cells)
         self._add_full_traces(cells)
         if full.movie is not None:
@@ -185,6 +195,7 @@ class _Conversion:
             plane,
             segment.contours,
             segment.invalid_cells,
+            frame=segment.movie.shape[1:],
         )
         self.segmentations.add_plane_segmentation(rois)
         for kind, values in (("raw_traces", segment.raw_trace), ("smooth_traces", segment.smooth_trace)):

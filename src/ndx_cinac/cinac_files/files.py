@@ -49,7 +49,7 @@ class CinacFile:
     Raises
     ------
     ReadingError
-        If it is no HDF5 file, or a segment lacks what every segment has.
+        If it is no HDF5 file, or holds nothing that a .cinac file does.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -57,12 +57,17 @@ class CinacFile:
         try:
             self._file = h5py.File(self.path, "r")
         except OSError as error:
-            what = f"The .cinac file cannot be opened: {error}"
+            missing = isinstance(error, FileNotFoundError)
+            what = f"The .cinac file {'does not exist' if missing else f'cannot be opened: {error}'}"
             raise ReadingError(what, where=str(self.path)) from error
         keys = {
             name: _segment_key(name) for name, group in self._file.items() if isinstance(group, h5py.Group)
         }
         self.segments = tuple(sorted(key for key in keys.values() if key is not None))
+        if not self.segments and FULL_DATA not in self._file:
+            self._file.close()
+            what = "The file holds neither segments nor a whole movie"
+            raise ReadingError(what, where=str(self.path), fix="Give a .cinac file of DeepCINAC")
         self.unknown = tuple(self._find_unknown())
 
     @property
@@ -197,7 +202,8 @@ def write_cinac(
     Raises
     ------
     OutputError
-        If the file exists, or a segment occurs twice; nothing is left behind then.
+        If the file exists, a segment occurs twice, or a contour's corners are no whole pixels; nothing is
+        left behind then.
     """
     goal = Path(path)
     if goal.exists() and not overwrite:
@@ -257,8 +263,12 @@ def _write_contours(group: h5py.Group, contours: tuple[NDArray[np.integer], ...]
     ragged = h5py.vlen_dtype(np.dtype("int32"))
     dataset = group.create_dataset("cells_contour", shape=(len(contours), 2), dtype=ragged)
     for row, contour in enumerate(contours):
+        corners = np.asarray(contour).astype(np.int32)
+        if not np.array_equal(corners, contour):
+            what = f"Contour {row} has corners between pixels, which a .cinac file cannot hold"
+            raise OutputError(what, where=group.name, fix="Round them")
         for axis in range(2):
-            dataset[row, axis] = np.asarray(contour[axis], dtype=np.int32)
+            dataset[row, axis] = corners[axis]
 
 
 def _segment_key(name: str) -> SegmentKey | None:

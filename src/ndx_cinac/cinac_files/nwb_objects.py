@@ -74,8 +74,12 @@ def plane_segmentation(
     contours: Sequence[NDArray[np.integer]],
     invalid: NDArray[np.integer] | None = None,
     ids: Sequence[int] | None = None,
+    frame: tuple[int, int] | None = None,
 ) -> PlaneSegmentation:
-    """Make a table of ROIs: what a contour encloses, and the contour itself, corner by corner."""
+    """Make a table of ROIs: what a contour encloses, and the contour itself, corner by corner.
+
+    Contours may leave the frame (height, width), where that is known; masks do not.
+    """
     table = PlaneSegmentation(name=name, description=description, imaging_plane=plane)
     table.add_column("contour_x", "x of the contour's corners, in pixels", index=True)
     table.add_column("contour_y", "y of the contour's corners, in pixels", index=True)
@@ -85,7 +89,7 @@ def plane_segmentation(
         values = {} if invalid is None else {"invalid": bool(invalid[row] > 0)}
         table.add_row(
             id=row if ids is None else ids[row],
-            pixel_mask=_pixels(np.stack([x, y], axis=1)),
+            pixel_mask=_pixels(np.stack([x, y], axis=1), frame),
             contour_x=[int(value) for value in x],
             contour_y=[int(value) for value in y],
             **values,
@@ -93,16 +97,16 @@ def plane_segmentation(
     return table
 
 
-def _pixels(contour: NDArray[np.integer]) -> list[tuple[int, int, float]]:
-    """Pixels inside and on a contour, as (x, y, 1)."""
+def _pixels(contour: NDArray[np.integer], frame: tuple[int, int] | None) -> list[tuple[int, int, float]]:
+    """Pixels of the frame inside and on a contour, as (x, y, 1)."""
     if len(contour) == 0:
         return []
     corner = contour.min(axis=0)
     width, height = contour.max(axis=0) - corner + 1
     inside = draw_polygon((contour - corner).astype(np.float64), int(height), int(width))
-    y, x = np.nonzero(inside)
-    kept = (x + corner[0] >= 0) & (y + corner[1] >= 0)
-    return [(int(a + corner[0]), int(b + corner[1]), 1.0) for a, b in zip(x[kept], y[kept], strict=True)]
+    pixels = np.argwhere(inside) + corner[::-1]
+    kept = (pixels >= 0).all(axis=1) & (frame is None or (pixels < frame).all(axis=1))
+    return [(int(x), int(y), 1.0) for y, x in pixels[kept]]
 
 
 def trace_series(
