@@ -75,3 +75,53 @@ def test_a_cinac_file_becomes_nwb_with_what_was_said_about_it(tmp_path, capsys, 
         assert set(nwbfile.processing["cinac"]["AnnotatedSegments"]["annotator"][:]) == {"JD"}
     assert main(arguments) == 1
     assert "The output exists already" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("mode", ["copy", "standalone", "in-place"])
+def test_a_classifier_of_deepcinac_writes_in_every_mode(source, tmp_path, mode, capsys):
+    output = source if mode == "in-place" else tmp_path / "predicted.nwb"
+    arguments = ["predict", str(source), "--classifier", MODEL, "--weights", WEIGHTS, "--mode", mode]
+    assert main(arguments + ([] if mode == "in-place" else ["-o", str(output)])) == 0
+    capsys.readouterr()
+    result = read_predictions(output)
+    assert result.probabilities.shape[0] == 130
+    assert result.classifiers[0].name == "activity_w40"
+    with NWBHDF5IO(output, "r") as io:
+        assert (len(io.read().acquisition) == 0) == (mode == "standalone")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--classifier", MODEL], "is converted with: ndx-cinac classifiers convert"),
+        (["--weights", WEIGHTS], "Weights go with the .json that DeepCINAC wrote"),
+        (["--classifier", WEIGHTS, "--weights", MODEL], "Give the .json that DeepCINAC wrote first"),
+        (["--classifier", MODEL, "--weights", "none.h5"], "The classifier's weights do not exist (none.h5)"),
+        (["--classifier", "none.json", "--weights", WEIGHTS], "No such file or directory (none.json)"),
+        (["--classifier", MODEL, "--weights", MODEL], "The classifier's weights are no HDF5 file"),
+        (
+            ["--classifier", MODEL, "--weights", str(DATA / "activity_3class_w40.h5")],
+            "Give the .json and the .h5 of one classifier",
+        ),
+        (
+            ["--classifier", str(DATA / "cell_type_w50.json"), "--weights", str(DATA / "cell_type_w50.h5")],
+            "predicts cell type, not activity",
+        ),
+    ],
+)
+def test_files_that_are_missing_or_mixed_up_are_refused_with_the_way_out(source, arguments, message, capsys):
+    assert main(["predict", str(source), *arguments]) == 1
+    printed = capsys.readouterr().err
+    assert message in printed
+    assert "unexpected" not in printed
+    assert [path.name for path in source.parent.iterdir()] == [source.name]
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("none.cinac", "does not exist"), ("session.nwb", "The file holds neither segments nor a whole movie")],
+)
+def test_what_is_no_cinac_file_is_refused(source, tmp_path, name, message, capsys):
+    assert main(["convert", str(tmp_path / name), str(tmp_path / "out.nwb")]) == 1
+    assert message in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == [source.name]

@@ -203,16 +203,24 @@ def test_an_architecture_that_deepcinac_does_not_build_is_refused_by_name(altere
 
 
 def test_a_missing_file_and_one_that_is_no_json_are_refused(tmp_path):
-    with pytest.raises(ClassifierError, match=r"architecture cannot be read: No such file.*nowhere\.json"):
+    message = r"architecture cannot be read: No such file.*nowhere\.json.*Weights go with the \.json"
+    with pytest.raises(ClassifierError, match=message):
         load_legacy(tmp_path / "nowhere.json", ACTIVITY.with_suffix(".h5"))
-    with pytest.raises(ClassifierError, match="architecture is not JSON"):
-        load_legacy(ACTIVITY.with_suffix(".h5"), ACTIVITY.with_suffix(".h5"))
+
+
+def test_files_in_the_wrong_order_are_refused_with_the_right_one():
+    with pytest.raises(
+        ClassifierError, match=r"architecture is not JSON.*\.json .* first, the \.h5 as its weights"
+    ):
+        load_legacy(ACTIVITY.with_suffix(".h5"), ACTIVITY.with_suffix(".json"))
 
 
 def test_weights_that_are_no_hdf5_file_or_hold_no_layers_are_refused(tmp_path):
     architecture = ACTIVITY.with_suffix(".json")
-    with pytest.raises(ClassifierError, match="weights cannot be opened as an HDF5 file"):
+    with pytest.raises(ClassifierError, match="weights are no HDF5 file"):
         load_legacy(architecture, architecture)
+    with pytest.raises(ClassifierError, match=r"weights do not exist.*nowhere\.h5"):
+        load_legacy(architecture, tmp_path / "nowhere.h5")
     with h5py.File(tmp_path / "empty.h5", "w"):
         pass
     with pytest.raises(ClassifierError, match="no list of layers"):

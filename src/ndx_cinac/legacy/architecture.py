@@ -118,9 +118,11 @@ def read_architecture(path: str | Path) -> Architecture:
     try:
         values = json.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
-        _refuse(f"The classifier's architecture cannot be read: {error.strerror}", where)
+        fix = "Weights go with the .json that DeepCINAC wrote; a classifier of ndx-cinac has its own"
+        _refuse(f"The classifier's architecture cannot be read: {error.strerror}", where, fix)
     except (ValueError, RecursionError) as error:
-        _refuse(f"The classifier's architecture is not JSON: {error}", where)
+        fix = "Give the .json that DeepCINAC wrote first, the .h5 as its weights"
+        _refuse(f"The classifier's architecture is not JSON: {error}", where, fix)
     try:
         return _Reader(where).network(values)
     except (KeyError, TypeError, IndexError, AttributeError, ValueError) as error:

@@ -30,7 +30,8 @@ def open_weights(path: str | Path) -> Iterator[WeightFile]:
     try:
         file = h5py.File(path, "r")
     except OSError as error:
-        what = "The classifier's weights cannot be opened as an HDF5 file"
+        missing = isinstance(error, FileNotFoundError)
+        what = f"The classifier's weights {'do not exist' if missing else 'are no HDF5 file'}"
         raise ClassifierError(what, where=where, fix="Give the .h5 file that DeepCINAC wrote") from error
     with file:
         group = file.get("model_weights", file)
