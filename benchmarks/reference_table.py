@@ -1,10 +1,10 @@
-"""Compute every array that DeepCINAC 1.1.10 computed on the reference recording, and show how far each is off.
+"""Compute again what DeepCINAC 1.1.10 computed on the reference recording, and show how far it is off.
 
     python benchmarks/reference_table.py [FOLDER]
 
-FOLDER holds DeepCINAC's outputs; its README says how each was made. The table has a row for each array, or for
-all arrays of one kind: how many numbers they hold, the largest difference from them, and the difference that
-is allowed. The command fails where one is larger, and where an array of the reference has no row.
+FOLDER holds DeepCINAC's outputs; its README says how each was made. The table has a row for each array, or
+for all arrays of one kind: how many numbers they hold, the largest difference from them, and the difference
+that is allowed. The command fails where one is larger, and where an array of the reference has no row.
 """
 
 from __future__ import annotations
@@ -33,6 +33,10 @@ EXACT, PATCHES, PREDICTIONS, RAW_PIXELS = 0.0, 1e-6, 1e-5, 4e-5
 WINDOW, CELL_TYPE_WINDOW = 40, 50
 CELL_TYPE_WINDOWS = "cell_type(window_len=50,n_frames=230)"
 PATCH_FRAMES = 3  # of each window, so many are in the reference
+
+INPUTS = {f"fusion/{name}" for name in ("p1", "p2", "p3", "default", "p2_sparse", "tied")}
+INPUTS.add("classifier_choice/removed_cells/mapping")
+"""What the reference holds that is not computed."""
 
 
 @dataclass
@@ -98,19 +102,19 @@ class Reference:
         return str(self.folder / f"{name}.json"), str(self.folder / f"{name}.h5"), identifier
 
     def missed(self) -> list[str]:
-        """Return the outputs of DeepCINAC that have not been compared, but for inputs and errors."""
-        inputs = {f"fusion/{name}" for name in ("p1", "p2", "p3", "default", "p2_sparse", "tied")}
-        listed = {f"{name}/{key}" for name in ("geometry", "patches", "predictions", "fusion")
-                  for key in self.arrays(name) if not key.endswith("!error")}  # fmt: skip
+        """Return the outputs of DeepCINAC that have not been compared."""
+        listed = set()
+        for name in ("geometry", "patches", "predictions", "fusion"):
+            listed |= {f"{name}/{key}" for key in self.arrays(name) if not key.endswith("!error")}
         for name in ("windows", "classifier_choice"):
             listed |= {f"{name}/{part}/{key}" for part, held in self.json(name).items() for key in held}
-        return sorted(listed - inputs - self.seen)
+        return sorted(listed - INPUTS - self.seen)
 
 
 def compare_geometry(reference: Reference) -> None:
     recording, expected = reference.recording, reference.arrays("geometry")
     outlines = recording.outlines
-    found = {
+    found: dict[str, ArrayLike] = {
         "raw_traces": recording.get_raw_traces(normalized=False),
         "raw_traces_z": recording.get_raw_traces(normalized=True),
         "smooth_traces": recording.get_smooth_traces(normalized=False),
@@ -215,12 +219,10 @@ def compare_cell_types(reference: Reference) -> None:
 
 
 def compare_choice(reference: Reference, predictions: NDArray[np.floating]) -> None:
-    """Compare chosen classifiers, cell types read from YAML, and cells found again after some were removed."""
+    """Compare chosen classifiers, cell types read from YAML, and cells found again after a removal."""
     expected, part = reference.json("classifier_choice"), "classifier_choice"
-    default, *by_type = (
-        tuple(f"{name}{end}" for end in (".json", ".h5", "")) for name in ("def", "in", "pyr")
-    )
-    classifiers = dict(zip(("interneuron", "pyr"), by_type, strict=True))
+    default, interneuron, pyramidal = ((f"{n}.json", f"{n}.h5", n) for n in ("def", "in", "pyr"))
+    classifiers = {"interneuron": interneuron, "pyr": pyramidal}
     for action in ("ignore", "default"):
         chosen: dict[Any, Any] = cp.select_activity_classifier_on_cell_type_outputs(
             reference.folder / "cell_types.yaml", predictions, classifiers, default, action
@@ -239,7 +241,7 @@ def compare_choice(reference: Reference, predictions: NDArray[np.floating]) -> N
     removed = expected["removed_cells"]
     mapping = np.array(removed["mapping"])
     new, original = cp.CinacPredictor.get_new_cell_indices_if_cells_removed(np.arange(8), mapping)
-    for name, values in (("mapping", mapping), ("new", new), ("original", original)):
+    for name, values in (("new", new), ("original", original)):
         reference.add(f"{part}/removed_cells/{name}", values, removed[name], EXACT, f"{part}/removed_cells")
 
 
@@ -248,7 +250,7 @@ def compare_cinac(reference: Reference) -> None:
     expected = json.loads((folder / "session_a.json").read_text(encoding="utf-8"))
     with CinacFile(folder / "session_a.cinac") as file:
         full = file.full_data
-        found = {
+        found: dict[str, Any] = {
             "segments": file.segments,
             "cell_types": list(file.cell_types),
             "n_frames": full.n_frames if full else -1,
@@ -300,8 +302,10 @@ def main() -> int:
     rows = list(reference.rows.values())
     print(table(rows))
     failed = [row.name for row in rows if not row.largest <= row.allowed]
-    print(*(f"{name} is off by more than is allowed" for name in failed), sep="\n", end="")
-    print(*(f"{key} of the reference was not compared" for key in reference.missed()), sep="\n", end="")
+    for name in failed:
+        print(f"{name} is off by more than is allowed")
+    for key in reference.missed():
+        print(f"{key} of the reference was not compared")
     return 1 if failed or reference.missed() else 0
 
 
