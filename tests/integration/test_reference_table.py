@@ -1,6 +1,7 @@
 """The table of DeepCINAC's reference arrays: each has a row, and none is further off than is allowed."""
 
 import importlib.util
+import re
 import sys
 from pathlib import Path
 
@@ -24,8 +25,12 @@ def script():
     del sys.modules["reference_table"]
 
 
-def test_every_array_of_the_reference_is_compared_and_near_enough(script):
-    reference = script.compare(script.REFERENCE)
+@pytest.fixture(scope="module")
+def reference(script):
+    return script.compare(script.REFERENCE)
+
+
+def test_every_array_of_the_reference_is_compared_and_near_enough(reference):
     assert reference.missed() == []
     assert {row.name: row.largest for row in reference.rows.values() if row.largest > row.allowed} == {}
     assert sum(row.numbers for row in reference.rows.values()) > 100_000
@@ -37,3 +42,12 @@ def test_a_difference_and_another_shape_are_shown(script):
     assert "| `patches/x` | 1 | 2 | 5.0e-01 | 1.0e-06 |" in script.table([row])
     row.add([0.0], [0.0, 1.5])
     assert row.largest == np.inf
+
+
+def test_the_document_shows_the_rows_that_the_command_prints(script, reference):
+    document = (SCRIPT.parents[1] / "docs" / "deepcinac.md").read_text(encoding="utf-8")
+    for line in script.table(list(reference.rows.values())).splitlines():
+        name, arrays, numbers, _, allowed = (cell.strip() for cell in line.strip("|").split("|"))
+        assert re.search(
+            rf"\| {re.escape(name)} \| {arrays} \| {numbers} \| [^|]* \| {re.escape(allowed)} \|", document
+        )
