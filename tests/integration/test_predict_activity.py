@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from pynwb import NWBHDF5IO
 
-from ndx_cinac import OutputOptions, PredictionOptions, list_classifiers, predict_activity, read_recording
+from ndx_cinac import OutputOptions, PredictionOptions, predict_activity, read_recording
 from ndx_cinac.errors import ClassifierError, OutputError, PredictionError, ReadingError
 from ndx_cinac.reading import ReadingOptions, RoiSelection
+from ndx_cinac.rois import Rois
 from ndx_cinac.testing.mock import MockLayout, mock_nwbfile_with_movie, mock_recording
 
 pytest.importorskip("tensorflow")
@@ -168,13 +170,41 @@ def test_refused_prediction_closes_its_files(source, tiny_classifier):
     assert str(source) not in open_files()
 
 
-def test_bundled_classifier_finds_the_transients_of_a_mock_recording():
-    if "activity-sim" not in [card.name for card in list_classifiers()]:
-        pytest.skip("no classifier is bundled yet")
+@pytest.fixture(scope="module")
+def bundled():
+    """A mock recording, and what the classifier that comes along makes of it."""
     mock = mock_recording(n_rois=6, n_frames=600, seed=2)
-    result = predict_activity(mock.recording)
+    return mock, predict_activity(mock.recording)
+
+
+def test_bundled_classifier_finds_the_transients_of_a_mock_recording(bundled):
+    mock, result = bundled
     active, truth = result.active, mock.active
     recall = (active & truth).sum() / truth.sum()
     precision = (active & truth).sum() / max(1, active.sum())
     assert recall > 0.6
     assert precision > 0.6
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"batch_size": 1}, {"block_frames": 145}, {"block_bytes": 16 * 4 * 40 * 48}, {"channel_bytes": 1}],
+    ids=str,
+)
+def test_numbers_of_the_bundled_classifier_do_not_depend_on_blocks_and_batches(bundled, options):
+    mock, result = bundled
+    got = predict_activity(mock.recording, options=PredictionOptions(**options))
+    np.testing.assert_allclose(got.probabilities, result.probabilities, atol=1e-5)
+
+
+def test_numbers_of_the_bundled_classifier_do_not_depend_on_the_order_of_rois(bundled):
+    mock, result = bundled
+    order, rois = [3, 0, 5, 4, 1, 2], mock.recording.rois
+    shuffled = Rois.from_pixels(
+        [rois.pixels(row) for row in order],
+        rois.shape,
+        weights=[rois.pixel_weights(row) for row in order],
+        ids=np.array(order),
+    )
+    got = predict_activity(replace(mock.recording, rois=shuffled))
+    np.testing.assert_allclose(got.probabilities, result.probabilities[:, order], atol=1e-5)
