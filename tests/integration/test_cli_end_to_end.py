@@ -53,6 +53,18 @@ def test_predict_then_plot(source, tiny_classifier, capsys, tmp_path):
     assert "The output exists already" in capsys.readouterr().err
 
 
+def test_hint_on_figures_names_predictions_of_another_name(source, tiny_classifier, capsys, tmp_path):
+    asked = ["--classifier", str(tiny_classifier), "--mode", "standalone", "--name", "Second"]
+    assert main(["predict", str(source), *asked]) == 0
+    hint = f"next: ndx-cinac plot {tmp_path / 'session_cinac.nwb'} --name Second"
+    assert capsys.readouterr().out.endswith(f"{hint}\n")
+
+
+def test_address_is_refused_as_it_was_given(capsys):
+    assert main(["predict", "https://dandiarchive.org/a.nwb"]) == 1
+    assert "'https://dandiarchive.org/a.nwb' is an address" in capsys.readouterr().err
+
+
 def test_json_is_all_that_stands_on_standard_output(source, tiny_classifier, capsys):
     arguments = [
         "predict",

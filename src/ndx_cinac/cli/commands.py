@@ -11,11 +11,12 @@ from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import Any
 
 from ..errors import MissingExtraError
+from ..reading.opening import check_path
 from ..writing import OutputOptions, check_output
+from ..writing.output import DEFAULT_NAME
 
 
 def demo(options: Namespace) -> None:
@@ -63,7 +64,7 @@ def predict(options: Namespace) -> None:
     """Predict the activity of a file's ROIs and write it."""
     started = time.perf_counter()
     output = OutputOptions(options.output, options.mode, options.name, options.overwrite)
-    check_output(output, Path(options.file))  # before TensorFlow is loaded, which takes seconds
+    check_output(output, check_path(options.file))  # before TensorFlow is loaded, which takes seconds
     from ..prediction import PredictionOptions, predict_activity
 
     classifier = _classifier(options)
@@ -90,7 +91,8 @@ def predict(options: Namespace) -> None:
         "in-place": "added to the file",
     }
     _say(options, f"\n{done[options.mode]} '{options.name}': {result.output} ({seconds:.1f} s in all)")
-    _say(options, f"next: ndx-cinac plot {result.output}")
+    named = "" if options.name == DEFAULT_NAME else f" --name {options.name}"
+    _say(options, f"next: ndx-cinac plot {result.output}{named}")
 
 
 def plot(options: Namespace) -> None:
