@@ -7,6 +7,7 @@ import pytest
 from deepcinac_cases import ACTIVITY, CELL_TYPE, DATA, LATE, PLAIN, THREE, make_recording, predict
 
 import ndx_cinac.cinac_predictor as module
+from ndx_cinac.cinac_structures import CinacRecording
 from ndx_cinac.errors import ClassifierError
 from ndx_cinac.legacy import load_legacy
 
@@ -83,6 +84,20 @@ def test_one_segment_gives_its_own_prediction_for_several_types(recording, refer
     np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-5)
     # The most active window is one of the two whose mean DeepCINAC gave.
     np.testing.assert_allclose(found, reference["cell_type/n2"], atol=0.2)
+
+
+@pytest.mark.parametrize("n_windows", [1, 3])
+def test_cell_whose_trace_has_no_peak_is_predicted_like_any_other(n_windows):
+    movie = np.full((230, 40, 40), 200.0)
+    movie[:, 20:] += np.random.default_rng(0).normal(0, 9, (230, 20, 40))
+    still = CinacRecording("still")
+    still.set_movie(movie)
+    still.set_rois_using_pixel_mask([[(4, 4), (9, 4), (6, 9)], [(20, 30), (26, 30), (23, 35)]])
+    options = {"overlap_value": 0, "n_segments_to_use_for_prediction": n_windows}
+    found = predict(still, {CELL_TYPE: None}, cell_type_classifier_mode=True, **options)["still", "types"]
+    np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-5)
+    active = predict(still, {ACTIVITY: [0]}, overlap_value=0)["still", "w40"]
+    assert (active[0] > 0).all()
 
 
 def test_without_overlap_every_frame_is_predicted_whatever_the_number_of_frames(recording, reference):
