@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -22,7 +23,7 @@ from ndx_cinac.errors import OutputError
 from ndx_cinac.reading import read_recording
 from ndx_cinac.testing.mock import MockLayout, mock_nwbfile_with_movie, mock_recording
 from ndx_cinac.writing import OutputOptions, read_predictions, write_predictions
-from ndx_cinac.writing.stored import opened
+from ndx_cinac.writing.stored import opened, stored_names
 
 MODES = ("copy", "standalone", "in-place")
 
@@ -435,6 +436,21 @@ def test_inspector_reports_nothing_but_what_the_layout_makes_inevitable(tmp_path
         messages = nwbinspector.inspect_nwbfile(nwbfile_path=path, config=config)
         found = {(m.check_function_name, m.object_name) for m in messages}
         assert found - of_source == KNOWN_SUGGESTIONS
+
+
+def test_predictions_without_transients_have_no_table_of_them(tmp_path):
+    nwbinspector = pytest.importorskip("nwbinspector")
+    source = write_source(tmp_path / "session.nwb", n_frames=120)
+    some = random_result(source)
+    none = replace(some, probabilities=some.probabilities * 0.5)
+    path = write_predictions(some, OutputOptions(), source)
+    assert "PredictedTransients" in stored_names(path)
+    assert write_predictions(none, OutputOptions(mode="in-place", overwrite=True), path) == path
+    assert stored_names(path) == ["ActivityPredictions", "PredictionProvenance", "classifiers"]
+    assert len(read_predictions(path).transients) == 0
+    messages = list(nwbinspector.inspect_nwbfile(nwbfile_path=path))
+    assert not [m for m in messages if m.importance is nwbinspector.Importance.ERROR]
+    assert "check_empty_table" not in {m.check_function_name for m in messages}
 
 
 def test_provenance_says_how_and_from_what(source):

@@ -60,7 +60,11 @@ class Place:
 
 
 def add_objects(result: ActivityResult, place: Place) -> ActivityPredictions:
-    """Put a result into the module `cinac`, which is made where it is absent; no name may be taken."""
+    """Put a result into the module `cinac`, which is made where it is absent; no name may be taken.
+
+    Where no frame is above threshold there is no table of transients: NWB wants no tables without rows, and
+    checks of the NWB Inspector fail on them.
+    """
     module = place.nwbfile.processing.get(MODULE)
     if module is None:
         description = (
@@ -71,7 +75,8 @@ def add_objects(result: ActivityResult, place: Place) -> ActivityPredictions:
     predictions = _predictions(result, place, module.data_interfaces[CLASSIFIERS], rows)
     module.add(predictions)
     _, transients, provenance = object_names(place.name)
-    module.add(_transients(result, transients, place.segmentation))
+    if result.active.any():
+        module.add(_transients(result, transients, place.segmentation))
     module.add(_provenance(result, provenance, place.folder))
     return predictions
 
