@@ -24,6 +24,10 @@ from .store import TraceStore
 DEFAULT_OPTIONS = TraceOptions()
 
 
+FEWEST_TOGETHER = 17
+"""Frames of a block, at least: sums over fewer are rounded otherwise, which shows in the fifth decimal."""
+
+
 class Traces:
     """Traces of all ROIs of a movie; a context manager, as they may lie in a temporary file.
 
@@ -143,7 +147,7 @@ def extract_traces(
         raise PredictionError(what, fix="See each ROI's reason with: ndx-cinac inspect FILE")
     sample = take_sample(movie, options.sample_frames, options.sample_bytes, progress=progress)
     model = fit_frame_model(sample.frames)
-    block_frames = max(1, options.block_bytes // (4 * movie.shape[1] * movie.shape[2]))
+    block_frames = max(FEWEST_TOGETHER, options.block_bytes // (4 * movie.shape[1] * movie.shape[2]))
     measured = MeasuredSample(sample, model, block_frames)
     plan, notes = prepare(measured, rois, options)
     coefficients = np.zeros((movie.n_frames, N_TERMS), np.float32)
