@@ -41,7 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = build_parser().parse_args(arguments)
     _configure(options)
     try:
-        getattr(import_module(f"{__package__}.commands"), options.run)(options)
+        module, _, function = options.run.rpartition(":")
+        getattr(import_module(f"{__package__}.{module or 'commands'}"), function)(options)
     except CinacError as error:
         return _failed(options, str(error), error)
     except KeyboardInterrupt:
