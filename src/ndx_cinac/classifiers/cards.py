@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import math
-import re
 import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from typing import Any, Literal, NoReturn
 
-from ..errors import ClassifierError
+from ..cell_types.categories import cell_types_of
+from ..errors import ClassifierError, ConfigError
+from .card_fields import FIELDS, integer
 
 Task = Literal["activity", "cell_type"]
 CARD_FORMAT = 1
@@ -37,8 +37,12 @@ class ModelCard:
         What the network is given: ``kind`` ("traces" or "legacy patches") and that kind's settings.
     classes : tuple of str
         Names of the outputs, in order ("active" for a binary activity classifier).
+    cell_types : mapping
+        For a classifier of cell types: what its YAML categories hold (``config``, ``cell_type_categories``),
+        from which names, keywords, meanings and Cell Ontology ids come; `CellTypeConfig.to_dict` makes it.
+        Their names are `classes`, of one output the name of the predicted type. May be empty.
     threshold : float
-        Probability at or above which a frame counts as active.
+        Probability at or above which a frame counts as active, or a cell is of a binary classifier's type.
     frame_rates : tuple of float or None
         Lowest and highest frame rate (Hz) it was trained on.
     pixel_sizes : tuple of float or None
@@ -68,6 +72,7 @@ class ModelCard:
     definition: str
     inputs: Mapping[str, Any]
     classes: tuple[str, ...] = ("active",)
+    cell_types: Mapping[str, Any] = field(default_factory=dict)
     threshold: float = 0.5
     frame_rates: tuple[float, float] | None = None
     pixel_sizes: tuple[float, float] | None = None
@@ -113,10 +118,11 @@ class ModelCard:
             if name not in values and f.default is MISSING and f.default_factory is MISSING:
                 _refuse(f"The model card lacks the field '{name}'", where)
         for name, value in values.items():
-            must_be = _FIELDS[name](value)
+            must_be = FIELDS[name](value)
             if must_be:
                 shown = textwrap.shorten(json.dumps(value), 80, placeholder=" ...")
                 _refuse(f"The model card's field '{name}' is {shown}, not {must_be}", where)
+        _check_cell_types(values, where)
         tuples = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
         return cls(**{**values, **tuples})
 
@@ -190,11 +196,27 @@ def _parse(text: str, where: str) -> dict[str, Any]:
 def _check_format(values: Mapping[str, Any], where: str) -> None:
     """Refuse a card of another format before its fields are judged by this one."""
     number = values.get("card_format", CARD_FORMAT)
-    if _integer(number):
-        _refuse(f"The model card's field 'card_format' is {number!r}, not {_integer(number)}", where)
+    if integer(number):
+        _refuse(f"The model card's field 'card_format' is {number!r}, not {integer(number)}", where)
     if number > CARD_FORMAT:
         what = f"The model card has format {number}, this version of ndx-cinac reads format {CARD_FORMAT}"
         _refuse(what, where, "Update ndx-cinac")
+
+
+def _check_cell_types(values: Mapping[str, Any], where: str) -> None:
+    """Refuse cell types that are faulty or not those of the classes."""
+    content, classes = values.get("cell_types"), tuple(values.get("classes", ()))
+    if not content:
+        return
+    try:
+        types = cell_types_of(content, f"{where}, field 'cell_types'", 1 if len(classes) == 1 else 2)
+        types.check_outputs(len(classes), str(values["name"]))
+    except ConfigError as error:
+        raise ClassifierError(error.what, where=error.where, fix=error.fix) from error
+    named = types.ordered if types.n_outputs > 1 else types.ordered[1:]
+    if named != classes:
+        what = f"The model card names the types {', '.join(named)} and the classes {', '.join(classes)}"
+        _refuse(what, where, "Name the same in both, in the same order")
 
 
 def _range_text(limits: tuple[float, float] | None, unit: str) -> str:
@@ -229,92 +251,3 @@ def _own(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _shown(value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
-
-
-# Each check returns what the value must be, or nothing if it is that.
-def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _integer(value: Any) -> str:
-    good = isinstance(value, int) and not isinstance(value, bool) and value >= 1
-    return "" if good else "a whole number of 1 or more"
-
-
-def _text(value: Any) -> str:
-    return "" if isinstance(value, str) else "a text"
-
-
-def _filled(value: Any) -> str:
-    return "" if isinstance(value, str) and value.strip() else "a text that says something"
-
-
-def _name(value: Any) -> str:
-    good = isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", value)
-    return "" if good else "a name of up to 100 letters, digits, dots, dashes and underscores"
-
-
-def _task(value: Any) -> str:
-    return "" if value in ("activity", "cell_type") else '"activity" or "cell_type"'
-
-
-def _inputs(value: Any) -> str:
-    good = isinstance(value, dict) and isinstance(value.get("kind"), str)
-    return "" if good else 'an object with a text "kind"'
-
-
-def _classes(value: Any) -> str:
-    good = (
-        isinstance(value, list) and value and not any(map(_filled, value)) and len(set(value)) == len(value)
-    )
-    return "" if good else "a list of different names, at least one"
-
-
-def _threshold(value: Any) -> str:
-    return "" if _number(value) and 0 <= value <= 1 else "a number from 0 to 1"
-
-
-def _limits(value: Any) -> str:
-    good = (
-        isinstance(value, list) and len(value) == 2 and all(map(_number, value)) and 0 < value[0] <= value[1]
-    )
-    return "" if value is None or good else "null or two numbers above 0, the smaller one first"
-
-
-def _mapping(value: Any) -> str:
-    return "" if isinstance(value, dict) else "an object"
-
-
-def _texts(value: Any) -> str:
-    return "" if isinstance(value, list) and not any(map(_text, value)) else "a list of texts"
-
-
-def _versions(value: Any) -> str:
-    return "" if isinstance(value, dict) and not any(map(_text, value.values())) else "an object of texts"
-
-
-def _sha256(value: Any) -> str:
-    good = isinstance(value, str) and re.fullmatch(r"(?:[0-9a-f]{64})?", value)
-    return "" if good else "64 lower-case hexadecimal digits"
-
-
-_FIELDS: Mapping[str, Callable[[Any], str]] = {
-    "name": _name,
-    "version": _filled,
-    "task": _task,
-    "description": _text,
-    "definition": _filled,
-    "inputs": _inputs,
-    "classes": _classes,
-    "threshold": _threshold,
-    "frame_rates": _limits,
-    "pixel_sizes": _limits,
-    "roi_diameters": _limits,
-    "training": _mapping,
-    "metrics": _mapping,
-    "known_failures": _texts,
-    "versions": _versions,
-    "licence": _text,
-    "sha256": _sha256,
-    "card_format": _integer,
-}
