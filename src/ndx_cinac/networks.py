@@ -1,46 +1,56 @@
-"""The activity network: how it is built, saved and run. Keras is only here and in `legacy_networks`."""
+"""The activity network: how it is built, calibrated and run over recordings of any length."""
 
 from __future__ import annotations
 
 import logging
-import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from functools import lru_cache
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .classifiers.keras_files import check_network_file
+from .backend import (
+    compiled,
+    device_description,
+    full_precision,
+    keras,
+    keras_versions,
+    run_batch,
+    tensorflow,
+)
 from .errors import ClassifierError, ConfigError, PredictionError
-from .extras import require
+from .network_files import load_network, save_network
 
-# Without a GPU TensorFlow reports a failed call to CUDA below level 3; its errors still come as exceptions.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # leave other programs their share of the GPU
-
-
-def _require_backend(backend: str) -> None:
-    """Refuse Keras on any backend but TensorFlow: the compiled function below is TensorFlow's."""
-    if backend != "tensorflow":
-        what = f"Keras is set to the backend '{backend}', ndx-cinac runs networks on TensorFlow"
-        raise PredictionError(
-            what, fix="Set the environment variable KERAS_BACKEND to tensorflow, or unset it"
-        )
-
-
-_require_backend(os.environ.get("KERAS_BACKEND") or "tensorflow")  # before Keras looks for what may be absent
-tf: Any = require("tensorflow", extra="predict", feature="Running a network")
-keras: Any = require("keras", extra="predict", feature="Running a network")
-_require_backend(keras.backend.backend())  # Keras' own configuration file may choose, too
+__all__ = [
+    "BATCH_SIZE",
+    "BLOCK_FRAMES",
+    "CompiledNetwork",
+    "build_activity_network",
+    "device_description",
+    "full_precision",
+    "keras",
+    "keras_versions",
+    "load_network",
+    "receptive_field",
+    "save_network",
+    "window_starts",
+    "with_probability",
+    "without_probability",
+]
 
 _log = logging.getLogger(__name__)
 
 DILATIONS = (1, 2, 4, 8, 16, 32, 1, 2, 4)
 BLOCK_FRAMES = 512
 BATCH_SIZE = 16
+
+
+def __getattr__(name: str) -> Any:
+    """Give ``networks.tf`` to what runs on TensorFlow alone; elsewhere that is an error that says so."""
+    if name == "tf":
+        return tensorflow()
+    what = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(what)
 
 
 def build_activity_network(
@@ -149,53 +159,32 @@ def receptive_field(model: Any) -> int:
     return 1 + sum(int(layer.kernel_size[0] - 1) * int(layer.dilation_rate[0]) for layer in convolutions)
 
 
-def save_network(model: Any, path: Path) -> None:
-    """Write a network without its optimizer's state to `path` (``.keras``)."""
-    keras.Model(model.input, model.output, name=model.name).save(path)
+def without_probability(model: Any) -> tuple[Any, float, float]:
+    """Take apart what `with_probability` put together.
 
+    Parameters
+    ----------
+    model : keras.Model
+        Gives probabilities.
 
-def load_network(path: str | Path) -> Any:
-    """Load a ``.keras`` file in Keras' safe mode, after `check_network_file`; nothing from the file is run.
+    Returns
+    -------
+    logits : keras.Model
+        Gives logits; its layers are those of `model`.
+    shift, temperature : float
+        The calibration.
 
     Raises
     ------
     ClassifierError
-        If the file is refused, or Keras cannot read it.
+        If the network does not end in a calibration.
     """
-    check_network_file(Path(path))
-    try:
-        return keras.saving.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:  # Keras raises whatever its layers raise
-        what = f"Keras {keras.__version__} cannot load this network: {error}"
-        raise ClassifierError(what, where=str(path)) from error
-
-
-def device_description() -> str:
-    """Where networks run: the GPU's name, or "CPU" and its number of threads."""
-    gpus = tf.config.list_physical_devices("GPU")
-    if gpus:
-        names = [tf.config.experimental.get_device_details(gpu).get("device_name", "GPU") for gpu in gpus[:1]]
-        return f"GPU, {names[0]}"
-    affinity = getattr(os, "sched_getaffinity", None)  # not on macOS and Windows
-    cores = len(affinity(0)) if affinity else os.cpu_count() or 1
-    threads = tf.config.threading.get_intra_op_parallelism_threads() or cores
-    return f"CPU, {threads} thread{'s' if threads > 1 else ''}"
-
-
-def keras_versions() -> dict[str, str]:
-    """Versions of Keras and TensorFlow."""
-    return {"keras": str(keras.__version__), "tensorflow": str(tf.__version__)}
-
-
-@contextmanager
-def full_precision() -> Iterator[None]:
-    """Multiply in float32 on GPUs, too: TF32 would change probabilities by more than a thousandth."""
-    before = tf.config.experimental.tensor_float_32_execution_enabled()
-    tf.config.experimental.enable_tensor_float_32_execution(False)
-    try:
-        yield
-    finally:
-        tf.config.experimental.enable_tensor_float_32_execution(before)
+    if not {"calibration", "probability"} <= {layer.name for layer in model.layers}:
+        what = "The network does not end in the calibration that ndx-cinac gives its classifiers"
+        raise ClassifierError(what, fix="Only classifiers that ndx-cinac has trained can be trained further")
+    calibration = model.get_layer("calibration")
+    logits = keras.Model(model.input, calibration.input, name=model.name)
+    return logits, float(calibration.offset), 1.0 / float(calibration.scale)
 
 
 def window_starts(n_frames: int, block: int, halo: int) -> list[tuple[int, int, int]]:
@@ -215,12 +204,6 @@ def window_starts(n_frames: int, block: int, halo: int) -> list[tuple[int, int, 
     stops = [start + block - halo for start in starts[:-1]] + [n_frames]
     firsts = [0, *stops[:-1]]
     return list(zip(starts, firsts, stops, strict=True))
-
-
-@lru_cache(maxsize=8)
-def _compiled(model: Any) -> Any:
-    """One compiled function per network, however many recordings it predicts: tracing it takes seconds."""
-    return tf.function(lambda windows: model(windows, training=False), reduce_retracing=True)
 
 
 class CompiledNetwork:
@@ -271,7 +254,7 @@ class CompiledNetwork:
         self.model = model
         self.n_channels = int(model.input_shape[-1])
         self.block, self.halo, self.batch_size = block, halo, batch_size
-        self._function = _compiled(model)
+        self._function = compiled(model)
 
     def predict(self, channels: NDArray[np.float32]) -> NDArray[np.float32]:
         """Run the network.
@@ -314,14 +297,12 @@ class CompiledNetwork:
         """Compute up to one batch, padded to its full size; None if it was too large and has been halved."""
         batch = np.zeros((self.batch_size, *windows[0].shape), np.float32)
         np.stack(windows, out=batch[: len(windows)])
-        try:
-            values: NDArray[np.float32] = self._function(tf.constant(batch)).numpy()
-        except tf.errors.ResourceExhaustedError as error:
+        values = run_batch(self._function, batch)
+        if values is None:
             if self.batch_size == 1:
                 what = f"The memory of the device ({device_description()}) does not suffice for one window"
                 fix = f"Use fewer frames per block (now {self.block}), or run on a machine with more memory"
-                raise PredictionError(what, fix=fix) from error
+                raise PredictionError(what, fix=fix)
             self.batch_size //= 2
             _log.warning("Out of memory on the device: the batch is halved to %d windows.", self.batch_size)
-            return None
         return values
