@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, astuple, dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,6 +62,52 @@ class ActivityScores:
         }
 
 
+@dataclass(frozen=True)
+class ActivityCounts:
+    """Frames and periods, counted: counts of several ROIs or recordings can be added.
+
+    Attributes
+    ----------
+    n_frames, n_active, n_called, n_hits : int
+        Judged frames; those that are active, predicted active, and both.
+    n_transients, n_predicted, n_matched : int
+        True periods, predicted periods, and pairs of them matched one to one.
+    """
+
+    n_frames: int = 0
+    n_active: int = 0
+    n_called: int = 0
+    n_hits: int = 0
+    n_transients: int = 0
+    n_predicted: int = 0
+    n_matched: int = 0
+
+    def __add__(self, other: ActivityCounts) -> ActivityCounts:
+        """Return the counts of both together."""
+        return ActivityCounts(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
+
+    def scores(self, threshold: float, precision_area: float = math.nan) -> ActivityScores:
+        """Return the figures that follow; `precision_area` is the average precision, which counts lack."""
+        rejections = self.n_frames - self.n_active - self.n_called + self.n_hits
+        return ActivityScores(
+            threshold=threshold,
+            n_frames=self.n_frames,
+            prevalence=_ratio(self.n_active, self.n_frames),
+            average_precision=precision_area,
+            sensitivity=_ratio(self.n_hits, self.n_active),
+            specificity=_ratio(rejections, self.n_frames - self.n_active),
+            precision=_ratio(self.n_hits, self.n_called),
+            negative_predictive_value=_ratio(rejections, self.n_frames - self.n_called),
+            frame_f1=_ratio(2 * self.n_hits, self.n_active + self.n_called),
+            n_transients=self.n_transients,
+            n_predicted=self.n_predicted,
+            n_matched=self.n_matched,
+            event_recall=_ratio(self.n_matched, self.n_transients),
+            event_precision=_ratio(self.n_matched, self.n_predicted),
+            event_f1=_ratio(2 * self.n_matched, self.n_transients + self.n_predicted),
+        )
+
+
 def score_activity(
     probabilities: NDArray[Any],
     active: NDArray[np.bool_],
@@ -96,31 +142,70 @@ def score_activity(
     MissingExtraError
         If scikit-learn is not installed.
     """
+    active, values = np.asarray(active, bool), np.asarray(probabilities)
+    judged = judged_frames(values, active, ignored, examined)
+    area = average_precision(active[judged], values[judged])
+    return count_activity(values >= threshold, active, judged).scores(threshold, area)
+
+
+def average_precision(active: NDArray[np.bool_], values: NDArray[Any]) -> float:
+    """Area under the precision-recall curve of frames, both of shape (n,); NaN where none is active.
+
+    Raises
+    ------
+    MissingExtraError
+        If scikit-learn is not installed.
+    """
     metrics = require("sklearn.metrics", extra="train", feature="Scoring predictions")
-    active = np.asarray(active, bool)
-    judged = _judged(np.asarray(probabilities), active, ignored, examined)
-    predicted = np.asarray(probabilities) >= threshold
-    truth, values = active[judged], np.asarray(probabilities, np.float64)[judged]
-    hits, positives, calls = (active & predicted)[judged].sum(), truth.sum(), predicted[judged].sum()
-    rejections = truth.size - positives - calls + hits
-    n_transients, n_predicted, n_matched = _count_periods(active, predicted, judged)
-    return ActivityScores(
-        threshold=threshold,
-        n_frames=int(truth.size),
-        prevalence=_ratio(positives, truth.size),
-        average_precision=float(metrics.average_precision_score(truth, values)) if positives else math.nan,
-        sensitivity=_ratio(hits, positives),
-        specificity=_ratio(rejections, truth.size - positives),
-        precision=_ratio(hits, calls),
-        negative_predictive_value=_ratio(rejections, truth.size - calls),
-        frame_f1=_ratio(2 * hits, positives + calls),
-        n_transients=n_transients,
-        n_predicted=n_predicted,
-        n_matched=n_matched,
-        event_recall=_ratio(n_matched, n_transients),
-        event_precision=_ratio(n_matched, n_predicted),
-        event_f1=_ratio(2 * n_matched, n_transients + n_predicted),
+    return float(metrics.average_precision_score(active, values)) if active.any() else math.nan
+
+
+def count_activity(
+    predicted: NDArray[np.bool_], active: NDArray[np.bool_], judged: NDArray[np.bool_]
+) -> ActivityCounts:
+    """Count frames and periods, all arrays of shape (n_frames, n_rois), as `score_activity` says."""
+    true, called, pairs = match_activity(predicted, active, judged)
+    return ActivityCounts(
+        n_frames=int(judged.sum()),
+        n_active=int((active & judged).sum()),
+        n_called=int((predicted & judged).sum()),
+        n_hits=int((predicted & active & judged).sum()),
+        n_transients=len(true),
+        n_predicted=len(called),
+        n_matched=len(pairs),
     )
+
+
+class Period(NamedTuple):
+    """A run of active frames of one ROI: its column, its first frame, and the frame after its last."""
+
+    column: int
+    start: int
+    end: int
+
+
+def match_activity(
+    predicted: NDArray[np.bool_], active: NDArray[np.bool_], judged: NDArray[np.bool_]
+) -> tuple[list[Period], list[Period], list[tuple[int, int]]]:
+    """Find the periods that count, and match them; arrays of shape (n_frames, n_rois).
+
+    Returns
+    -------
+    true, called : list of Period
+        By column, then by time.
+    pairs : list of tuple of int
+        Indices of what was matched.
+    """
+    # ROIs one after the other, with a frame between them, are one long ROI
+    stride = active.shape[0] + 1
+    before = np.concatenate([[0], np.cumsum(_lined_up(judged))])
+    runs = []
+    for frames in (active, predicted):
+        starts, ends = periods(_lined_up(frames))
+        counts = 2 * (before[ends] - before[starts]) >= ends - starts
+        runs.append(list(zip(starts[counts].tolist(), ends[counts].tolist(), strict=True)))
+    found = [[Period(a // stride, a % stride, b - a + a % stride) for a, b in each] for each in runs]
+    return found[0], found[1], match_periods(runs[0], runs[1])
 
 
 def periods(active: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -155,33 +240,24 @@ def match_periods(
     return pairs
 
 
-def _count_periods(
-    active: NDArray[np.bool_], predicted: NDArray[np.bool_], judged: NDArray[np.bool_]
-) -> tuple[int, int, int]:
-    """Count true periods, predicted ones and matched pairs, over all ROIs."""
-    n_true = n_predicted = n_matched = 0
-    for roi in range(active.shape[1]):
-        before = np.concatenate([[0], np.cumsum(judged[:, roi])])
-        true, called = (
-            [
-                (int(a), int(b))
-                for a, b in zip(*periods(frames), strict=True)
-                if 2 * (before[b] - before[a]) >= b - a
-            ]
-            for frames in (active[:, roi], predicted[:, roi])
-        )
-        n_true, n_predicted = n_true + len(true), n_predicted + len(called)
-        n_matched += len(match_periods(true, called))
-    return n_true, n_predicted, n_matched
+def _lined_up(frames: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Frames of all ROIs in one line, a frame of False behind each ROI's."""
+    return np.pad(frames.T, ((0, 0), (0, 1))).ravel()
 
 
-def _judged(
+def judged_frames(
     probabilities: NDArray[Any],
     active: NDArray[np.bool_],
     ignored: NDArray[np.bool_] | None,
     examined: NDArray[np.bool_] | None,
 ) -> NDArray[np.bool_]:
-    """Frames that count; refuses arrays that do not belong together."""
+    """Return the frames that count: examined and not doubtful; all arrays of shape (n_frames, n_rois).
+
+    Raises
+    ------
+    ConfigError
+        If the arrays' shapes differ.
+    """
     given = {"truth": active, "ignored frames": ignored, "examined frames": examined}
     for name, array in given.items():
         if array is not None and array.shape != probabilities.shape:

@@ -1,15 +1,25 @@
-"""The trace-based methods that a classifier has to beat: thresholds on smoothed traces and their rises."""
+"""The trace-based methods that a classifier has to beat: smoothed traces, their rises, deconvolution."""
 
 from __future__ import annotations
 
-from typing import Any
+import logging
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..extras import require
 from ..movies import Movie
+from ..progress import Progress, silent
 from ..rois import Rois
+from .activity import ActivityCounts, count_activity, judged_frames
+
+if TYPE_CHECKING:
+    from ..traces import TraceOptions
+
+logger = logging.getLogger(__name__)
 
 FEATURE = "Scoring traces"
 """What needs SciPy; it is imported when it is needed, because drawing truth beside predictions does not."""
@@ -18,6 +28,7 @@ BASELINE_FRAMES = 300
 BASELINE_PERCENTILE = 20
 SMOOTHING_FRAMES = 1.0
 PIXELS_PER_READ = 8_000_000
+ROIS_TOGETHER = 100
 
 
 def mean_traces(movie: Movie, rois: Rois) -> NDArray[np.float64]:
@@ -36,24 +47,63 @@ def mean_traces(movie: Movie, rois: Rois) -> NDArray[np.float64]:
         return traces / total
 
 
-def smoothed_trace_scores(movie: Movie, rois: Rois) -> NDArray[np.float64]:
-    """Height of the smoothed trace above its baseline, in units of its noise, shape (n_frames, n_rois).
+def demixed_traces(
+    movie: Movie, rois: Rois, options: TraceOptions | None = None, *, progress: Progress = silent
+) -> NDArray[np.float64]:
+    """Demixed trace of each ROI, as `extract_traces` finds it, shape (n_frames, n_rois).
+
+    In the movie's unit, around 0 at rest; NaN for ROIs that cannot be used or are not to be predicted.
+    """
+    from ..traces import TraceOptions, extract_traces
+    from ..traces.channels import TRACES
+
+    demixed = TRACES.index("demixed")
+    traces = np.full((movie.n_frames, len(rois)), np.nan)
+    with extract_traces(movie, rois, options or TraceOptions(), progress=progress) as extracted:
+        for start in range(0, extracted.n_rois, ROIS_TOGETHER):
+            part = slice(start, start + ROIS_TOGETHER)
+            traces[:, extracted.roi_rows[part]] = extracted.raw(part)[:, demixed].T
+    return traces
+
+
+def change_over_noise(traces: NDArray[Any], *, relative: bool = True) -> NDArray[np.float64]:
+    """Height of traces above their baseline in units of their noise, shape (n_frames, n_rois).
 
     The baseline is the running 20th percentile; the noise is the median size of the differences between
-    successive frames, scaled to a standard deviation.
+    successive frames, scaled to a standard deviation. A trace that is not finite is 0 throughout.
+
+    Parameters
+    ----------
+    traces : ndarray, shape (n_frames, n_rois)
+        Fluorescence, or demixed traces.
+    relative : bool
+        Whether to divide by the baseline, which takes out bleaching; not for traces that are 0 at rest.
     """
-    return _smoothed_change(movie, rois)
+    ndimage = require("scipy.ndimage", extra="predict", feature=FEATURE)
+    change = np.zeros(traces.shape)
+    for roi in np.flatnonzero(np.isfinite(traces).all(axis=0)):
+        trace = traces[:, roi].astype(np.float64)
+        baseline = ndimage.percentile_filter(trace, BASELINE_PERCENTILE, size=BASELINE_FRAMES, mode="nearest")
+        baseline = ndimage.uniform_filter1d(baseline, BASELINE_FRAMES, mode="nearest")
+        change[:, roi] = trace - baseline
+        if relative:
+            change[:, roi] /= np.maximum(np.abs(baseline), 1e-9)
+    noise = 1.4826 / np.sqrt(2) * np.median(np.abs(np.diff(change, axis=0)), axis=0)
+    return np.asarray(change / np.maximum(noise, 1e-9))
 
 
-def smoothed_rise_scores(movie: Movie, rois: Rois) -> NDArray[np.float64]:
-    """Height of each rise of the smoothed trace, in units of its noise, in all its frames from onset to peak.
+def height_scores(change: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Height of the smoothed trace; `change` as `change_over_noise` gives it, shape (n_frames, n_rois)."""
+    ndimage = require("scipy.ndimage", extra="predict", feature=FEATURE)
+    return np.asarray(ndimage.gaussian_filter1d(change, SMOOTHING_FRAMES, axis=0))
 
-    Returns
-    -------
-    ndarray, shape (n_frames, n_rois)
-        0 where the trace does not rise.
+
+def rise_scores(change: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Height of each rise of the smoothed trace, in all its frames from onset to peak; 0 elsewhere.
+
+    `change` is what `change_over_noise` gives, shape (n_frames, n_rois).
     """
-    smoothed = _smoothed_change(movie, rois)
+    smoothed = height_scores(change)
     scores = np.zeros_like(smoothed)
     for roi in range(smoothed.shape[1]):
         trace = smoothed[:, roi]
@@ -65,17 +115,52 @@ def smoothed_rise_scores(movie: Movie, rois: Rois) -> NDArray[np.float64]:
     return scores
 
 
-def _smoothed_change(movie: Movie, rois: Rois) -> NDArray[np.float64]:
-    """Relative change of fluorescence, smoothed, over its noise."""
-    ndimage = require("scipy.ndimage", extra="predict", feature=FEATURE)
-    traces = mean_traces(movie, rois)
-    baseline = ndimage.percentile_filter(
-        traces, BASELINE_PERCENTILE, size=(BASELINE_FRAMES, 1), mode="nearest"
-    )
-    baseline = ndimage.uniform_filter1d(baseline, BASELINE_FRAMES, axis=0, mode="nearest")
-    change = (traces - baseline) / np.maximum(np.abs(baseline), 1e-9)
-    noise = 1.4826 / np.sqrt(2) * np.median(np.abs(np.diff(change, axis=0)), axis=0)
-    return np.asarray(ndimage.gaussian_filter1d(change, SMOOTHING_FRAMES, axis=0) / np.maximum(noise, 1e-9))
+def oasis_scores(change: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Deconvolved activity by OASIS (Friedrich, Zhou and Paninski, 2017), shape (n_frames, n_rois).
+
+    Each trace is deconvolved with an autoregressive kernel of first order and the sparsity that its noise
+    allows; a spike counts for the frame before, too, as a rise does. `change` is what `change_over_noise`
+    gives. Where no kernel can be estimated, as in a trace without any change, the score is 0.
+
+    Raises
+    ------
+    MissingExtraError
+        If oasis-deconv is not installed.
+    """
+    oasis = require("oasis.functions", extra="baselines", feature="Deconvolution by OASIS")
+    scores = np.zeros_like(change)
+    for roi in np.flatnonzero(np.ptp(change, axis=0) > 0):
+        try:
+            spikes = oasis.deconvolve(np.ascontiguousarray(change[:, roi]), sn=1.0, penalty=1).s
+        except (ArithmeticError, np.linalg.LinAlgError, ValueError) as error:
+            logger.warning("OASIS cannot deconvolve the trace of column %d: %s", roi, error)
+            continue
+        scores[:, roi] = np.nan_to_num(np.maximum(spikes, 0))
+    scores[:-1] = np.maximum(scores[:-1], scores[1:])
+    return scores
+
+
+def smoothed_trace_scores(movie: Movie, rois: Rois) -> NDArray[np.float64]:
+    """Height of the smoothed mean trace above its baseline over its noise, shape (n_frames, n_rois)."""
+    return height_scores(change_over_noise(mean_traces(movie, rois)))
+
+
+def smoothed_rise_scores(movie: Movie, rois: Rois) -> NDArray[np.float64]:
+    """Height of each rise of the smoothed mean trace over its noise, shape (n_frames, n_rois)."""
+    return rise_scores(change_over_noise(mean_traces(movie, rois)))
+
+
+METHODS: dict[str, Callable[[NDArray[np.float64]], NDArray[np.float64]]] = {
+    "smoothed trace": height_scores,
+    "rises of the smoothed trace": rise_scores,
+    "OASIS": oasis_scores,
+}
+"""The methods by name: each takes what `change_over_noise` gives and returns scores of the same shape."""
+
+
+def oasis_is_installed() -> bool:
+    """Whether the package oasis-deconv is installed."""
+    return find_spec("oasis") is not None
 
 
 def best_threshold(
@@ -95,18 +180,38 @@ def best_threshold(
     active, ignored : ndarray of bool, shape (n_frames, n_rois)
         The truth, and doubtful frames.
     figure : str
-        The field of `ActivityScores` to make largest.
+        The field of `ActivityScores` to make largest; not the average precision, which has no threshold.
     n_candidates : int
         Quantiles of the scores that are tried above the 80th percentile; a quarter as many are below.
     """
-    from .activity import score_activity
+    judged = judged_frames(scores, active, ignored, None)
+    return best_common_threshold([(scores, active, judged)], figure=figure, n_candidates=n_candidates)
 
+
+def best_common_threshold(
+    recordings: Sequence[tuple[NDArray[Any], NDArray[np.bool_], NDArray[np.bool_]]],
+    *,
+    figure: str = "event_f1",
+    n_candidates: int = 100,
+) -> float:
+    """Return the threshold that suits several recordings together best.
+
+    Parameters
+    ----------
+    recordings : sequence of (scores, active, judged)
+        Each of shape (n_frames, n_rois); frames count where they are judged.
+    figure, n_candidates
+        As in `best_threshold`.
+    """
     shares = np.concatenate(
         [np.linspace(0, 0.8, n_candidates // 4), 1 - np.geomspace(0.2, 1e-4, n_candidates)]
     )
-    candidates = np.unique(np.quantile(scores, shares))
-    values = [
-        getattr(score_activity(scores, active, ignored, threshold=float(threshold)), figure)
-        for threshold in candidates
-    ]
-    return float(candidates[int(np.nanargmax(values))])
+    every = np.concatenate([scores.ravel() for scores, _, _ in recordings])
+    candidates = [float(value) for value in np.unique(np.quantile(every, shares))]
+    values = []
+    for threshold in candidates:
+        counts = [count_activity(scores >= threshold, *known) for scores, *known in recordings]
+        values.append(getattr(sum(counts, ActivityCounts()).scores(threshold), figure))
+    if np.isnan(values).all():  # nothing is active, and no threshold is better than another
+        return candidates[-1]
+    return candidates[int(np.nanargmax(values))]

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import AmbiguousSourceError, ReadingError
 from ..recording import Times
+
+ACTIVE, DOUBTFUL = 1, 2
 
 
 @dataclass(frozen=True)
@@ -23,16 +27,37 @@ class ActivityTruth:
         segmentation.
     annotators : tuple of str
         Who said so.
+    superseded : int
+        Rows of ActivityAnnotations that do not count, or not wholly, because a later row says otherwise.
     """
 
     active: NDArray[np.bool_]
     ignored: NDArray[np.bool_]
     examined: NDArray[np.bool_]
     annotators: tuple[str, ...]
+    superseded: int = 0
+
+
+class _Row(NamedTuple):
+    """A row of ActivityAnnotations or AnnotatedSegments; both frames belong to it."""
+
+    roi: int
+    first: int
+    last: int
+    state: str
+    annotator: str
+
+    @property
+    def frames(self) -> slice:
+        return slice(self.first, self.last + 1)
 
 
 def truth_from_nwb(nwbfile: Any, times: Times, segmentation_id: str | None = None) -> ActivityTruth:
     """Read ActivityAnnotations and AnnotatedSegments.
+
+    The latest word counts. Where periods of an ROI overlap, the later row decides. Where several annotators
+    examined the same frames, those of the later row of AnnotatedSegments decide, and the other annotators'
+    periods are left out there. Several tables follow one another in the order of their names.
 
     Parameters
     ----------
@@ -50,8 +75,8 @@ def truth_from_nwb(nwbfile: Any, times: Times, segmentation_id: str | None = Non
     AmbiguousSourceError
         If several segmentations are annotated and none is chosen.
     """
-    annotations = _tables(nwbfile, "ActivityAnnotations", segmentation_id)
-    segments = _tables(nwbfile, "AnnotatedSegments", segmentation_id)
+    annotations = annotation_tables(nwbfile, "ActivityAnnotations", segmentation_id)
+    segments = annotation_tables(nwbfile, "AnnotatedSegments", segmentation_id)
     if not segments:
         what = (
             "The file does not say which stretches of its ROIs were examined: it holds no AnnotatedSegments"
@@ -63,31 +88,66 @@ def truth_from_nwb(nwbfile: Any, times: Times, segmentation_id: str | None = Non
         what = f"Several plane segmentations are annotated: {names}"
         raise AmbiguousSourceError(what, fix="Give the object id of the one that is meant")
     shape = (times.n_frames, len(next(iter(targets.values()))))
+    examinations, periods = _by_roi(segments, times), _by_roi(annotations, times)
     active, ignored, examined = np.zeros(shape, bool), np.zeros(shape, bool), np.zeros(shape, bool)
-    annotators: set[str] = set()
-    for table in segments:
-        for roi, first, last, _ in _rows(table, times, annotators):
-            examined[first : last + 1, roi] = True
-    for table in annotations:
-        for roi, first, last, state in _rows(table, times, annotators):
-            (active if state == "active" else ignored)[first : last + 1, roi] = True
-    return ActivityTruth(active, ignored & ~active, examined, tuple(sorted(annotators)))
+    superseded = 0
+    for roi in examinations.keys() | periods.keys():
+        states, known, n_superseded = _judgement(examinations[roi], periods[roi], times.n_frames)
+        active[:, roi], ignored[:, roi], examined[:, roi] = states == ACTIVE, states == DOUBTFUL, known
+        superseded += n_superseded
+    said = {row.annotator for rows in (examinations, periods) for each in rows.values() for row in each}
+    return ActivityTruth(active, ignored, examined, tuple(sorted(said - {""})), superseded)
 
 
-def _tables(nwbfile: Any, kind: str, segmentation_id: str | None) -> list[Any]:
-    """All tables of one type, of one segmentation where it is given."""
+def annotation_tables(nwbfile: Any, kind: str, segmentation_id: str | None = None) -> list[Any]:
+    """All tables of one type that have rows, by name; those of one plane segmentation where it is given."""
     found = [entry for entry in nwbfile.objects.values() if getattr(entry, "neurodata_type", "") == kind]
-    if segmentation_id is None:
-        return found
-    return [table for table in found if table["roi"].table.object_id == segmentation_id]
+    return sorted(
+        (table for table in found if segmentation_id in (None, table["roi"].table.object_id) and len(table)),
+        key=lambda table: str(table.name),
+    )
 
 
-def _rows(table: Any, times: Times, annotators: set[str]) -> list[tuple[int, int, int, str]]:
-    """ROI row, first and last frame and state of each row; adds the annotators it finds."""
+def _judgement(
+    examinations: Sequence[_Row], periods: Sequence[_Row], n_frames: int
+) -> tuple[NDArray[np.int8], NDArray[np.bool_], int]:
+    """State of each frame of one ROI, whether it was examined, and how many rows were superseded."""
+    names = sorted({row.annotator for row in (*examinations, *periods)})
+    codes = {name: code for code, name in enumerate(names)}
+    examiner, several = np.full(n_frames, -1), np.zeros(n_frames, bool)
+    for row in examinations:
+        several[row.frames] |= ~np.isin(examiner[row.frames], (-1, codes[row.annotator]))
+        examiner[row.frames] = codes[row.annotator]
+    states, origin = np.zeros(n_frames, np.int8), np.full(n_frames, -1)
+    superseded: set[int] = set()
+    for index, row in enumerate(periods):
+        state = ACTIVE if row.state == "active" else DOUBTFUL
+        frames = np.arange(n_frames)[row.frames]
+        counts = ~several[frames] | (examiner[frames] == codes[row.annotator])
+        if not counts.all():
+            superseded.add(index)
+        frames = frames[counts]
+        superseded.update(int(each) for each in origin[frames[~np.isin(states[frames], (0, state))]])
+        states[frames], origin[frames] = state, index
+    return states, examiner >= 0, len(superseded)
+
+
+def _by_roi(tables: Iterable[Any], times: Times) -> defaultdict[int, list[_Row]]:
+    """Rows of some tables by ROI, in their order."""
+    found: defaultdict[int, list[_Row]] = defaultdict(list)
+    for table in tables:
+        for row in _rows(table, times):
+            found[row.roi].append(row)
+    return found
+
+
+def _rows(table: Any, times: Times) -> list[_Row]:
+    """Return the rows of a table, whose frames are checked."""
     rois = np.asarray(table["roi"].data[:], int) if len(table) else np.zeros(0, int)
-    if "annotator" in table.colnames:
-        annotators.update(str(name) for name in table["annotator"].data[:])
-    states = [str(s) for s in table["state"].data[:]] if "state" in table.colnames else [""] * len(rois)
+    annotators, states = (
+        [str(value) for value in table[name].data[:]] if name in table.colnames else [""] * len(rois)
+        for name in ("annotator", "state")
+    )
     if "first_frame" in table.colnames and "last_frame" in table.colnames:
         firsts, lasts = np.asarray(table["first_frame"].data[:]), np.asarray(table["last_frame"].data[:])
     else:
@@ -98,7 +158,8 @@ def _rows(table: Any, times: Times, annotators: set[str]) -> list[tuple[int, int
             f"An annotation covers frames {firsts[row]} to {lasts[row]} of a movie of {times.n_frames} frames"
         )
         raise ReadingError(what, where=f"{table.name}, row {row}")
-    return [(int(r), int(a), int(b), s) for r, a, b, s in zip(rois, firsts, lasts, states, strict=True)]
+    numbers = zip(rois.tolist(), firsts.tolist(), lasts.tolist(), strict=True)
+    return [_Row(*each, *texts) for each, *texts in zip(numbers, states, annotators, strict=True)]
 
 
 def _frames_of(table: Any, times: Times) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
