@@ -17,6 +17,8 @@ from .settings import (  # noqa: E402
     CellSettings,
     MaskSettings,
     MovieSettings,
+    OnePhotonSettings,
+    SessionSettings,
 )
 
 
@@ -34,6 +36,8 @@ __all__ = [
     "CellSettings",
     "MaskSettings",
     "MovieSettings",
+    "OnePhotonSettings",
+    "SessionSettings",
     "SimulatedField",
     "SimulationConfig",
     "list_presets",

@@ -41,6 +41,21 @@ class Activity:
     active: NDArray[np.bool_]
     ignored: NDArray[np.bool_]
 
+    def of_cells(self, cells: slice) -> Activity:
+        """Return the activity of some of the cells."""
+        return Activity(self.calcium[cells], self.spikes[cells], self.active[cells], self.ignored[cells])
+
+    def of_frames(self, frames: NDArray[np.int64]) -> Activity:
+        """Return the activity in the frames kept (ascending); events in others go to the next one kept."""
+        starts = np.concatenate([[0], frames[:-1] + 1])
+        spikes = np.add.reduceat(self.spikes, starts, axis=1).astype(np.float32)
+        return Activity(self.calcium[:, frames], spikes, self.active[:, frames], self.ignored[:, frames])
+
+    def silence(self, cell: int) -> None:
+        """Take all activity from one cell."""
+        for values in (self.calcium, self.spikes, self.active, self.ignored):
+            values[cell] = 0
+
 
 @dataclass(frozen=True)
 class Dynamics:
@@ -51,6 +66,7 @@ class Dynamics:
     decay: float
     variability: float
     rate: float
+    rate_spread: float
     burst_interval: tuple[float, float] | None
     network_frames: NDArray[np.int64]
     network_participation: float
@@ -92,7 +108,12 @@ def simulate_activity(
 
 
 def label_rises(
-    trace: NDArray[np.float64], negative_below: float, ignored_below: float, *, context: slice = slice(None)
+    trace: NDArray[np.floating],
+    negative_below: float,
+    ignored_below: float,
+    *,
+    context: slice = slice(None),
+    tallest: float | None = None,
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Mark every rise of a noise-free trace from its onset (the last frame before it) to its peak.
 
@@ -104,6 +125,8 @@ def label_rises(
         Rises below the first part of the trace's height are no transients; those between both are doubtful.
     context : slice
         The frames to return; those around them only help to find rises that cross the ends.
+    tallest : float, optional
+        The trace's height, where it is not its own `height_of`: that of the other cell in the ROI.
 
     Returns
     -------
@@ -112,7 +135,7 @@ def label_rises(
     """
     rising = np.diff(np.asarray(trace, np.float64)) > SMALLEST_STEP
     edges = np.diff(np.concatenate([[0], rising.astype(np.int8), [0]]))
-    height = max(float(np.percentile(trace[context], 99.5)), 0.5)
+    height = height_of(trace[context]) if tallest is None else tallest
     active, ignored = np.zeros(len(trace), bool), np.zeros(len(trace), bool)
     for onset, peak in zip(np.flatnonzero(edges == 1), np.flatnonzero(edges == -1), strict=True):
         rise = trace[peak] - trace[onset]
@@ -121,6 +144,11 @@ def label_rises(
         elif rise >= negative_below * height:
             ignored[onset : peak + 1] = True
     return active[context], (ignored & ~active)[context]
+
+
+def height_of(trace: NDArray[np.floating]) -> float:
+    """Return the height of a noise-free trace's tallest transients, at least half a typical one's."""
+    return max(float(np.percentile(trace, 99.5)), 0.5)
 
 
 def transient(shape: Shape, rise: float, decay: float, delay: float, n_frames: int) -> NDArray[np.float64]:
@@ -152,6 +180,7 @@ def _draw_dynamics(
         decay=max(log_uniform(rng, settings.decay) * frame_rate, settings.shortest_decay),
         variability=uniform(rng, settings.variability),
         rate=log_uniform(rng, settings.event_rate) / frame_rate,
+        rate_spread=uniform(rng, settings.rate_spread),
         burst_interval=burst if chance(rng, settings.burst_probability) else None,
         network_frames=network_frames,
         network_participation=uniform(rng, settings.network_participation),
@@ -167,7 +196,8 @@ def _draw_dynamics(
 
 def _event_times(rng: np.random.Generator, dynamics: Dynamics, n_frames: int) -> NDArray[np.float64]:
     """When one cell's events start, in frames: a Poisson process, bursts upon it, and synchronous events."""
-    rate = dynamics.rate * factor(rng, 3.0)
+    # Ten times the median is where a log-normal spread of rates stops: a cell has to rest in between.
+    rate = dynamics.rate * min(float(np.exp(rng.normal(0, dynamics.rate_spread))), 10.0)
     times = [np.sort(rng.uniform(0, n_frames, rng.poisson(rate * n_frames)))]
     if dynamics.burst_interval is not None:
         for start in times[0][rng.random(len(times[0])) < 0.4]:

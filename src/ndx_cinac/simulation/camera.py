@@ -34,6 +34,10 @@ class Camera:
         Largest count that the detector can give.
     stretched : bool
         Whether each frame is stretched to 0-255 for itself.
+    scan_offset : float
+        Pixels by which every other line is off, as scanned in both directions; 0 for none.
+    scan_axis : int
+        1 if the scanned lines are rows (one for each index of the first spatial axis), 2 if they are columns.
     """
 
     displacement: NDArray[np.float64]
@@ -45,6 +49,13 @@ class Camera:
     offset: float
     highest: int
     stretched: bool
+    scan_offset: float
+    scan_axis: int
+
+    @property
+    def dark_noise(self) -> float:
+        """Standard deviation of a pixel's noise without light, counts."""
+        return self.counts * self.noise * float(np.sqrt(1 - self.shot_noise)) if not self.stretched else 0.0
 
     def record(
         self, rng: np.random.Generator, scene: NDArray[np.float32], start: int, mean: float
@@ -54,6 +65,8 @@ class Camera:
             step = self.displacement[start + index]
             if np.abs(step).max() > 0.01:
                 scene[index] = shift(scene[index], step, order=1, mode="nearest", prefilter=False)
+        if self.scan_offset:
+            displace_lines(scene, self.scan_offset, self.scan_axis)
         noise = rng.standard_normal(scene.shape, dtype=np.float32)
         if self.smoothing:
             noise = gaussian_filter(noise, (0, self.smoothing, self.smoothing))
@@ -68,8 +81,24 @@ class Camera:
         return np.asarray(counted.astype(np.uint16))
 
 
+def displace_lines(scene: NDArray[np.float32], offset: float, axis: int) -> None:
+    """Shift every other line of frames (n, first, second) along itself, in place, by parts of a pixel too."""
+    lines = np.swapaxes(scene, 1, axis)[:, 1::2]
+    places = np.clip(np.arange(lines.shape[2]) - offset, 0, lines.shape[2] - 1)
+    before = np.floor(places).astype(int)
+    after = np.minimum(before + 1, lines.shape[2] - 1)
+    part = (places - before).astype(np.float32)
+    lines[:] = (1 - part) * lines[:, :, before] + part * lines[:, :, after]
+
+
 def draw_camera(
-    rng: np.random.Generator, settings: CameraSettings, *, n_frames: int, signal: float, brightest: float
+    rng: np.random.Generator,
+    settings: CameraSettings,
+    *,
+    n_frames: int,
+    signal: float,
+    resting: float,
+    brightest: float,
 ) -> Camera:
     """Draw a camera for a field.
 
@@ -83,8 +112,9 @@ def draw_camera(
         Length of the movie.
     signal : float
         Height of a typical transient after a matched filter over the soma: the measure of the noise.
-    brightest : float
-        Highest brightness of the scene: a detector that saturates does so below it.
+    resting, brightest : float
+        Highest brightness of the background at rest, and of the scene: a detector that saturates does so
+        between them.
     """
     clean = chance(rng, settings.clean_probability)
     noise = signal / log_uniform(rng, (60.0, 1000.0) if clean else settings.snr)
@@ -92,7 +122,8 @@ def draw_camera(
     counts = min(log_uniform(rng, settings.counts) / noise, 60000 / max(brightest, 1e-6))
     offset = uniform(rng, settings.offset)
     saturated = chance(rng, settings.saturated_probability)
-    part = rng.uniform(0.5, 0.9) if saturated else 1.0
+    ceiling = resting + rng.uniform(0.3, 0.9) * (brightest - resting)
+    scanned = chance(rng, settings.bidirectional_probability)
     return Camera(
         displacement=_displacement(rng, settings, n_frames),
         noise=noise,
@@ -101,8 +132,10 @@ def draw_camera(
         averaging=rng.uniform(0.4, 1.0) if chance(rng, settings.averaged_probability) else 0.0,
         counts=counts,
         offset=offset,
-        highest=min(65535, int(part * brightest * counts + offset)) if saturated else 65535,
+        highest=min(65535, int(ceiling * counts + offset)) if saturated else 65535,
         stretched=chance(rng, settings.stretched_probability),
+        scan_offset=uniform(rng, settings.bidirectional) * rng.choice([-1.0, 1.0]) if scanned else 0.0,
+        scan_axis=int(rng.integers(1, 3)),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, cast, get_type_hints
@@ -19,6 +19,8 @@ from .settings import (
     CellSettings,
     MaskSettings,
     MovieSettings,
+    OnePhotonSettings,
+    SessionSettings,
 )
 
 
@@ -32,6 +34,25 @@ class SimulationConfig:
     background: BackgroundSettings = field(default_factory=BackgroundSettings)
     camera: CameraSettings = field(default_factory=CameraSettings)
     masks: MaskSettings = field(default_factory=MaskSettings)
+    one_photon: OnePhotonSettings = field(default_factory=OnePhotonSettings)
+    session: SessionSettings = field(default_factory=SessionSettings)
+
+    def as_one_photon(self) -> SimulationConfig:
+        """Return the config of a one-photon field: what `one_photon` says takes the place of the rest."""
+        special = {entry.name: getattr(self.one_photon, entry.name) for entry in fields(self.one_photon)}
+        sections = {}
+        for name in ("movie", "cells", "background", "camera"):
+            section = getattr(self, name)
+            changed = {entry.name: special[entry.name] for entry in fields(section) if entry.name in special}
+            sections[name] = replace(section, **changed)
+        sections["background"] = replace(
+            sections["background"],
+            neuropil_probability=1.0,
+            out_of_focus_probability=1.0,
+            vignette_probability=1.0,
+        )
+        sections["camera"] = replace(sections["camera"], bidirectional_probability=0.0)
+        return replace(self, **sections)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain mappings, lists and numbers: a section per part."""
@@ -127,7 +148,12 @@ def _build(kind: type, values: Any, where: str) -> Any:
 
 
 def _value(kind: Any, value: Any, where: str) -> Any:
-    """Check one number, or a pair of numbers in ascending order, and return it in its type."""
+    """Check a text, a number, or a pair of numbers in ascending order, and return it in its type."""
+    if kind is str:
+        if not isinstance(value, str) or not value.strip():
+            what = f"A text was expected, not {value!r}"
+            raise ConfigError(what, where=where)
+        return value
     pair = kind not in (int, float)
     number = int if kind in (int, tuple[int, int]) else float
     parts = value if pair else [value]

@@ -1,4 +1,4 @@
-"""What simulated cells and processes look like, and the masks that someone would have drawn of them."""
+"""What simulated cells and processes look like."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from .draws import chance, log_uniform, uniform
-from .settings import CellSettings, MaskSettings
+from .settings import CellSettings
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,23 @@ class Footprint:
     corner: tuple[int, int]
     profile: NDArray[np.float32]
 
+    @property
+    def centre(self) -> tuple[float, float]:
+        """Centre of its brightness, row and column."""
+        row, column = ndimage.center_of_mass(self.profile)
+        return self.corner[0] + float(row), self.corner[1] + float(column)
+
+    @property
+    def brightest(self) -> tuple[int, int]:
+        """Its brightest pixel, row and column."""
+        row, column = np.unravel_index(np.argmax(self.profile), self.profile.shape)
+        return self.corner[0] + int(row), self.corner[1] + int(column)
+
+    def blurred(self, width: float) -> Footprint:
+        """Return the footprint blurred by a Gaussian of `width` pixels (standard deviation)."""
+        profile = ndimage.gaussian_filter(self.profile, width, mode="nearest")
+        return Footprint(self.corner, profile / max(float(profile.max()), 1e-6))
+
     def image(self, shape: tuple[int, int]) -> NDArray[np.float32]:
         """Return the footprint in the whole field."""
         image = np.zeros(shape, np.float32)
@@ -38,14 +55,6 @@ class Footprint:
         return image
 
 
-@dataclass(frozen=True)
-class Mask:
-    """One ROI: pixels (n, 2) as row and column, and their weights (n,)."""
-
-    pixels: NDArray[np.int64]
-    weights: NDArray[np.float32]
-
-
 def draw_cells(
     rng: np.random.Generator, settings: CellSettings, shape: tuple[int, int], diameter: float, smallest: int
 ) -> list[Footprint]:
@@ -53,6 +62,7 @@ def draw_cells(
     area = np.pi / 4 * diameter**2
     wanted = log_uniform(rng, settings.density) * shape[0] * shape[1] / area
     number = int(np.clip(wanted, *settings.number))
+    blur = uniform(rng, settings.blur)
     cells: list[Footprint] = []
     centres: list[NDArray[np.float64]] = []
     for _ in range(10 * number):
@@ -67,6 +77,8 @@ def draw_cells(
             centre = np.clip(centres[rng.integers(len(centres))] + step, 1, np.array(shape) - 2)
         size = max(5.0, diameter * np.exp(rng.normal(0, settings.diameter_spread)))
         footprint = draw_soma(rng, settings, centre, size, shape)
+        if blur:
+            footprint = footprint.blurred(blur * diameter)
         if (footprint.profile > 0.3).sum() >= smallest:
             cells.append(footprint)
             centres.append(centre)
@@ -122,6 +134,11 @@ def _elliptic_radius(
 
 def draw_process(rng: np.random.Generator, shape: tuple[int, int]) -> NDArray[np.float32]:
     """Draw a curved line through the field, 1 to 3 pixels wide, at most 1 bright, shape as the field's."""
+    return draw_line(rng, shape, rng.uniform(0.5, 1.2))
+
+
+def draw_line(rng: np.random.Generator, shape: tuple[int, int], width: float) -> NDArray[np.float32]:
+    """Draw a curved line of `width` pixels (standard deviation), at most 1 bright, shape as the field's."""
     position = rng.uniform((0, 0), shape)
     steps = int(2 * rng.uniform(0.5, 1.5) * max(shape))
     headings = rng.uniform(0, 2 * np.pi) + np.cumsum(rng.normal(0, 0.06, steps))
@@ -130,67 +147,5 @@ def draw_process(rng: np.random.Generator, shape: tuple[int, int]) -> NDArray[np
     cells = cells[((cells >= 0) & (cells < shape)).all(axis=1)]
     image = np.zeros(shape)
     image[cells[:, 0], cells[:, 1]] = 1
-    image = ndimage.gaussian_filter(image, rng.uniform(0.5, 1.2))
+    image = ndimage.gaussian_filter(image, width)
     return cast(NDArray[np.float32], (image / max(image.max(), 1e-6)).astype(np.float32))
-
-
-def draw_mask(
-    rng: np.random.Generator, footprint: Footprint, settings: MaskSettings, *, exact: bool, soft: bool
-) -> Mask:
-    """Draw the mask that someone would have made of a footprint, faults included unless it is to be exact."""
-    profile = footprint.profile
-    true = profile > 0.3
-    inside = true if exact else _faulty(rng, profile, settings)
-    if inside.sum() < settings.smallest:
-        inside = true
-    pixels = np.argwhere(inside)
-    weights = np.maximum(profile[inside], 0.05) if soft else np.ones(len(pixels))
-    return Mask(pixels + np.array(footprint.corner), weights.astype(np.float32))
-
-
-def _faulty(
-    rng: np.random.Generator, profile: NDArray[np.float32], settings: MaskSettings
-) -> NDArray[np.bool_]:
-    """Draw a mask that may be too small, too large, off by a pixel or ragged; its largest connected part."""
-    mask = profile > uniform(rng, settings.level)
-    if not chance(rng, settings.hollow_fraction):
-        mask = ndimage.binary_fill_holes(mask)
-    kind = rng.random()
-    if kind < settings.eroded_fraction:
-        mask = ndimage.binary_erosion(mask)
-    elif kind < settings.eroded_fraction + settings.dilated_fraction:
-        mask = ndimage.binary_dilation(mask)
-    if chance(rng, settings.shifted_fraction):
-        mask = ndimage.shift(mask.astype(np.uint8), rng.integers(-1, 2, 2), order=0).astype(bool)
-    if chance(rng, settings.ragged_fraction):
-        border = mask & ~ndimage.binary_erosion(mask)
-        mask = mask & ~(border & (rng.random(mask.shape) < 0.3))
-    labels, parts = ndimage.label(mask)
-    if parts > 1:
-        mask = labels == 1 + np.argmax(np.bincount(labels.ravel())[1:])
-    return np.asarray(mask, dtype=bool)
-
-
-def draw_non_cells(
-    rng: np.random.Generator,
-    settings: MaskSettings,
-    cells: list[Footprint],
-    shape: tuple[int, int],
-    diameter: float,
-) -> list[Mask]:
-    """Draw round masks where no cell is: at most a tenth of such a mask lies over somata."""
-    number = rng.binomial(max(len(cells), 1), uniform(rng, settings.non_cell))
-    covered = np.zeros(shape, bool)
-    for cell in cells:
-        covered |= cell.image(shape) > 0.2
-    masks: list[Mask] = []
-    for _ in range(5 * number):
-        if len(masks) == number:
-            break
-        centre = rng.uniform((0, 0), shape)
-        rows, columns = np.ogrid[: shape[0], : shape[1]]
-        inside = np.hypot(rows - centre[0], columns - centre[1]) <= diameter * rng.uniform(0.35, 0.5)
-        if inside.sum() >= settings.smallest and covered[inside].mean() <= 0.1:
-            pixels = np.argwhere(inside)
-            masks.append(Mask(pixels, np.ones(len(pixels), np.float32)))
-    return masks

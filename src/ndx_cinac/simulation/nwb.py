@@ -14,6 +14,7 @@ from pynwb.ophys import (
     Fluorescence,
     ImageSegmentation,
     ImagingPlane,
+    OnePhotonSeries,
     OpticalChannel,
     PlaneSegmentation,
     TwoPhotonSeries,
@@ -32,7 +33,7 @@ CHUNK_BYTES = 4 * 2**20
 def write_nwb(field: SimulatedField, path: str | Path) -> Path:
     """Write a field to an HDF5 file that appears whole or not at all.
 
-    The movie is ``acquisition["TwoPhotonSeries"]``, the ROIs are
+    The movie is ``acquisition["TwoPhotonSeries"]`` (or ``["OnePhotonSeries"]``, as the field is), the ROIs are
     ``processing["ophys"]["ImageSegmentation"]["PlaneSegmentation"]``. Beside them lies what is true:
     ``ActivityAnnotations``, ``AnnotatedSegments`` and, in ``Fluorescence``, noise-free traces and spikes. The
     file's notes hold the config.
@@ -102,36 +103,40 @@ def _empty_file(field: SimulatedField) -> NWBFile:
             subject_id="simulated-mouse",
             species="Mus musculus",
             sex="U",
-            age="P60D",
-            description="Simulated; stands for an adult mouse",
+            age=field.config.session.age,
+            description="Simulated; stands for a mouse of that age",
         ),
     )
 
 
 def _imaging_plane(nwbfile: NWBFile, field: SimulatedField) -> ImagingPlane:
-    device = nwbfile.create_device(name="Microscope", description="Simulated two-photon microscope")
+    kind = "one-photon miniscope" if field.one_photon else "two-photon microscope"
+    device = nwbfile.create_device(name="Microscope", description=f"Simulated {kind}")
     channel = OpticalChannel(
-        name="OpticalChannel", description="Simulated green channel", emission_lambda=510.0
+        name="OpticalChannel",
+        description="Simulated green channel",
+        emission_lambda=525.0 if field.one_photon else 510.0,
     )
     return nwbfile.create_imaging_plane(
         name="ImagingPlane",
         optical_channel=channel,
         description="Simulated field of view",
         device=device,
-        excitation_lambda=920.0,
-        indicator="GCaMP6s",
-        location="VISp",
+        excitation_lambda=475.0 if field.one_photon else 920.0,
+        indicator=field.config.session.indicator,
+        location=field.config.session.location,
         imaging_rate=field.frame_rate,
         grid_spacing=[field.pixel_size * 1e-6] * 2,
         grid_spacing_unit="meters",
     )
 
 
-def _movie(field: SimulatedField, plane: ImagingPlane) -> TwoPhotonSeries:
+def _movie(field: SimulatedField, plane: ImagingPlane) -> OnePhotonSeries | TwoPhotonSeries:
+    kind = OnePhotonSeries if field.one_photon else TwoPhotonSeries
     n_frames, first, second = field.movie.shape
     chunk = (max(1, min(n_frames, CHUNK_BYTES // (2 * first * second))), first, second)
-    return TwoPhotonSeries(
-        name="TwoPhotonSeries",
+    return kind(
+        name=kind.__name__,
         description="Simulated movie: frames x first x second spatial axis, as masks have them",
         data=H5DataIO(field.movie, compression="gzip", compression_opts=4, shuffle=True, chunks=chunk),
         unit="n.a.",
@@ -152,6 +157,11 @@ def _segmentation(field: SimulatedField, plane: ImagingPlane) -> PlaneSegmentati
         table.add_row(
             pixel_mask=[(int(x), int(y), float(w)) for (x, y), w in zip(pixels, weights, strict=True)]
         )
+    table.add_column(
+        name="kind",
+        description="What lies beneath: one cell, two (doublet), or none but a process, a vessel or neuropil",
+        data=list(field.kinds),
+    )
     return table
 
 

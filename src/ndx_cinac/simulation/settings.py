@@ -50,6 +50,10 @@ class CellSettings:
     """Standard deviation of the log height of transients among the cells of a field."""
     resting: Range = (0.0, 1.5)
     """Fluorescence at rest over the height of a typical transient of the same cell."""
+    blur: Range = (0.0, 0.0)
+    """Standard deviation of the blur of each cell, in diameters: out of focus, or scattered light."""
+    crossed: Range = (0.0, 0.15)
+    """Fraction of the overlapping cells that never fire and lie under a brighter neighbour that does."""
     unlisted: Range = (0.0, 0.25)
     """Fraction of the cells that are in the movie and not among the ROIs."""
 
@@ -66,8 +70,10 @@ class ActivitySettings:
     """Decays are no shorter than this many frames: nobody records a faster indicator at that frame rate."""
     variability: Range = (1.0, 2.0)
     """Rise and decay vary from event to event by a factor of up to this."""
-    event_rate: Range = (0.01, 0.6)
-    """Events per second and cell (Hz), logarithmic; cells differ by a factor of up to 3."""
+    event_rate: Range = (0.003, 0.8)
+    """Median of the cells' rates of events, per second (Hz), logarithmic."""
+    rate_spread: Range = (0.3, 1.2)
+    """Standard deviation of the log rate among the cells of a field."""
     event_spread: Range = (0.1, 0.7)
     """Standard deviation of the log height of one cell's transients."""
     heavy_tailed_fraction: float = 0.2
@@ -109,13 +115,21 @@ class BackgroundSettings:
     texture: Range = (0.0, 0.3)
     """Relative unevenness of that brightness, fine and coarse."""
     vessel_probability: float = 0.3
-    """Fields with dark vessels."""
+    """Fields with dark vessels, which shade what lies beneath."""
+    vessels: tuple[int, int] = (1, 2)
+    """Fewest and most of them."""
+    vignette_probability: float = 0.15
+    """Fields that grow darker away from a centre of illumination."""
+    vignette: Range = (0.1, 0.4)
+    """Part of the brightness that is lost where it is darkest."""
     neuropil_probability: float = 0.75
     """Fields whose neuropil changes in time."""
     neuropil: Range = (0.02, 0.6)
     """Standard deviation of its changes, logarithmic."""
     neuropil_time: Range = (0.1, 4.0)
     """Time constant of its changes, seconds, logarithmic."""
+    neuropil_width: Range = (6.0, 25.0)
+    """Standard deviation of its patches, pixels."""
     neuropil_follows: float = 0.5
     """Probability that it follows the cells' common activity."""
     process_probability: float = 0.4
@@ -123,6 +137,12 @@ class BackgroundSettings:
     processes: tuple[int, int] = (1, 5)
     """Fewest and most of them."""
     process_brightness: Range = (0.05, 0.6)
+    """Height of their transients, logarithmic."""
+    out_of_focus_probability: float = 0.3
+    """Fields with cells above or below the plane: wide blurs with transients of their own."""
+    out_of_focus: tuple[int, int] = (1, 6)
+    """Fewest and most of them for each 56 x 56 pixels."""
+    out_of_focus_brightness: Range = (0.03, 0.3)
     """Height of their transients, logarithmic."""
     drift_probability: float = 0.3
     """Fields whose cells' brightness drifts slowly, each for itself."""
@@ -148,6 +168,10 @@ class CameraSettings:
     """Fields that leave the plane of focus: brightness of the cells changes together, unequally."""
     focus: Range = (0.01, 0.12)
     """Typical relative loss of brightness in such a movement."""
+    bidirectional_probability: float = 0.1
+    """Fields whose every other line is off, as scanned in both directions."""
+    bidirectional: Range = (0.2, 2.0)
+    """By how much, pixels."""
     snr: Range = (2.5, 60.0)
     """Height of a typical transient over the noise, after a matched filter over the soma, logarithmic."""
     clean_probability: float = 0.12
@@ -166,6 +190,16 @@ class CameraSettings:
     """Fields stored with each frame stretched to 0-255 for itself."""
     saturated_probability: float = 0.05
     """Fields whose brightest pixels saturate the detector."""
+    dead_line_probability: float = 0.04
+    """Fields with dead lines: rows or columns that show one count all the time."""
+    dead_lines: tuple[int, int] = (1, 3)
+    """Fewest and most of them."""
+    missing_probability: float = 0.08
+    """Fields with missing frames: black, the one before again, or left out (time then jumps)."""
+    missing: Range = (0.002, 0.03)
+    """Part of the frames that are missing, logarithmic."""
+    longest_gap: int = 8
+    """Most frames that are missing in a row."""
 
 
 @dataclass(frozen=True)
@@ -189,6 +223,62 @@ class MaskSettings:
     soft_probability: float = 0.2
     """Fields whose masks have weights: the soma's brightness."""
     non_cell: Range = (0.0, 0.08)
-    """ROIs without a cell beneath, as a fraction of the others."""
+    """ROIs without a cell beneath, as a fraction of the others: on vessels, neuropil or processes."""
+    doublet: Range = (0.0, 0.06)
+    """Fraction of the ROIs that hold two cells side by side, where there are such."""
     smallest: int = 12
     """Fewest pixels of an ROI."""
+
+
+@dataclass(frozen=True)
+class OnePhotonSettings:
+    """What is different in fields as a one-photon miniscope sees them.
+
+    In such a field these take the place of the settings of the same name in the other sections. It always has
+    neuropil that changes, cells out of focus and a vignette, and no bidirectional scan.
+    """
+
+    probability: float = 0.25
+    """Fields of this kind."""
+    frame_rate: Range = (5.0, 30.0)
+    """Frames per second (Hz), logarithmic."""
+    diameter: Range = (5.0, 15.0)
+    """Typical diameter of a soma in the field, pixels, logarithmic."""
+    blur: Range = (0.08, 0.25)
+    """Standard deviation of the blur of each cell, in diameters."""
+    level: Range = (4.0, 40.0)
+    """Resting brightness of the background: a typical transient is 2.5 to 25 % of it."""
+    texture: Range = (0.0, 0.12)
+    """Relative unevenness of that brightness, fine and coarse."""
+    neuropil: Range = (0.2, 2.0)
+    """Standard deviation of the neuropil's changes, logarithmic."""
+    neuropil_width: Range = (8.0, 40.0)
+    """Standard deviation of the neuropil's patches, pixels."""
+    out_of_focus: tuple[int, int] = (3, 12)
+    """Fewest and most cells above or below the plane for each 56 x 56 pixels."""
+    out_of_focus_brightness: Range = (0.1, 0.8)
+    """Height of their transients, logarithmic."""
+    vessel_probability: float = 0.6
+    """Fields with dark vessels."""
+    vessels: tuple[int, int] = (1, 4)
+    """Fewest and most of them."""
+    vignette: Range = (0.1, 0.7)
+    """Part of the brightness that is lost where it is darkest."""
+    bleaching_probability: float = 0.6
+    """Fields that bleach."""
+    motion_probability: float = 0.6
+    """Fields that move."""
+    shot_noise: Range = (0.6, 1.0)
+    """Part of the noise variance that is proportional to brightness."""
+
+
+@dataclass(frozen=True)
+class SessionSettings:
+    """What an NWB file says of the recording; nothing is drawn from it."""
+
+    indicator: str = "GCaMP6s"
+    """Name of the indicator."""
+    location: str = "VISp"
+    """Where in the brain: an acronym of the Allen Mouse Brain Atlas."""
+    age: str = "P60D"
+    """Age of the mouse, ISO 8601."""

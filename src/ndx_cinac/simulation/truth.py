@@ -1,0 +1,82 @@
+"""What is true of each ROI of a simulated field, whatever lies beneath it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .activity import height_of, label_rises
+from .background import Background
+from .cells import FieldCells
+from .defects import Defects
+from .masks import DrawnRoi
+from .settings import ActivitySettings
+
+
+@dataclass(frozen=True)
+class RoiTruth:
+    """Truth of the ROIs, arrays of shape (n_rois, n_frames).
+
+    Brightness is in units of the height of the field's typical transient; `signal`, of shape (n_rois,), is
+    the height of the ROI's own typical transients after a matched filter.
+    """
+
+    active: NDArray[np.bool_]
+    ignored: NDArray[np.bool_]
+    fluorescence: NDArray[np.float32]
+    spikes: NDArray[np.float32]
+    signal: NDArray[np.float64]
+
+
+def truth_of(
+    rois: list[DrawnRoi],
+    cells: FieldCells,
+    background: Background,
+    defects: Defects,
+    settings: ActivitySettings,
+) -> RoiTruth:
+    """Return the truth of ROIs.
+
+    A cell's is its own. A doublet is active when either cell is; what counts as a transient is judged by the
+    tallest of the two. An ROI without a cell is never active, but the rises of a process beneath it are
+    doubtful: they are those of a neuron, if not of a soma. Rises that no frame shows are doubtful.
+    """
+    shape = (len(rois), cells.course.shape[1])
+    active, ignored = np.zeros(shape, bool), np.zeros(shape, bool)
+    fluorescence, spikes = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+    signal = np.zeros(len(rois))
+    strength = np.sqrt(np.asarray(cells.matrix.power(2).sum(axis=1)).ravel())
+    for row, roi in enumerate(rois):
+        if roi.process is not None:
+            ignored[row] = background.processes[roi.process].rising
+        elif len(roi.cells) == 1:
+            active[row], ignored[row] = (
+                cells.activity.active[roi.cells[0]],
+                cells.activity.ignored[roi.cells[0]],
+            )
+        elif roi.cells:
+            active[row], ignored[row] = _either(roi.cells, cells, settings)
+        for cell in roi.cells:
+            light = float(background.light[cells.footprints[cell].brightest])
+            fluorescence[row] += np.float32(light) * cells.course[cell]
+            spikes[row] += cells.activity.spikes[cell]
+            signal[row] = max(signal[row], light * cells.height[cell] * strength[cell])
+    active, ignored = defects.hide_unseen(active, ignored)
+    return RoiTruth(active, ignored, fluorescence, spikes, signal)
+
+
+def _either(
+    chosen: tuple[int, ...], cells: FieldCells, settings: ActivitySettings
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Label the rises of cells that share an ROI, each beside the tallest of all."""
+    heights = cells.height[list(chosen)] / cells.height[list(chosen)].max()
+    traces = heights[:, None] * cells.activity.calcium[list(chosen)]
+    tallest = max(height_of(trace) for trace in traces)
+    labels = [
+        label_rises(trace, settings.negative_below, settings.ignored_below, tallest=tallest)
+        for trace in traces
+    ]
+    active = np.any([rising for rising, _ in labels], axis=0)
+    return active, np.any([doubtful for _, doubtful in labels], axis=0) & ~active
