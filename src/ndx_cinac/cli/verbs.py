@@ -6,6 +6,8 @@ import argparse
 from datetime import datetime
 from typing import Any
 
+from .export import add_export
+
 DEFAULT_CLASSIFIER = "activity-sim"
 DEFAULT_NAME = "ActivityPredictions"
 
@@ -14,6 +16,7 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
     """Add every verb's parser to `verbs`; all share the options of `common`."""
     for add in (_demo, _simulate, _inspect, _predict, _plot, _train, _classifiers, _convert, _info):
         add(verbs, common)
+    add_export(verbs, common)
 
 
 def _verb(

@@ -15,7 +15,7 @@ from ..errors import InvalidTypeError
 from . import checks
 from .constructors import TableArguments, TableNaming, columns_of, typed
 from .namespace import NAMESPACE
-from .tables import CheckedTable, Columns
+from .tables import CheckedTable, Columns, scalar_columns
 
 if TYPE_CHECKING:
     import pandas
@@ -155,19 +155,21 @@ class CellTypePredictions(CheckedTable, DynamicTable):  # type: ignore[misc]
         return table
 
     def to_dataframe(self, **options: Any) -> pandas.DataFrame:
-        """Predictions as a table joined with the ROIs' own columns, masks left out.
+        """Predictions as a table joined with the ROIs' own columns.
 
         Columns: `roi` (row), `roi_id`, `cell_type`, `confidence`, "probability NAME" for each type,
-        `classifier` (its name), then those of the ROI table. With options of `DynamicTable.to_dataframe`
-        (`exclude`, `index`) the plain table is returned instead.
+        `classifier` (its name), then those columns of the ROI table that hold one value per ROI; one whose
+        name is taken is called `roi_NAME`. Left out is what holds several values per ROI: masks, ragged
+        columns and columns of vectors. With options of `DynamicTable.to_dataframe` (`exclude`, `index`) the
+        plain table is returned instead.
         """
         if options:
             return cast("pandas.DataFrame", super().to_dataframe(**options))
         import pandas as pd
 
-        rows, regions = np.asarray(self["roi"].data[:]), self["roi"].table
+        rows, regions = np.asarray(self["roi"].data[:], np.int64), self["roi"].table
         names = self["classifier"].table["classifier_name"].data
-        probability = np.asarray(self["probability"].data[:]).reshape(len(rows), -1)
+        probability = np.asarray(self["probability"].data[:]).reshape(len(rows), len(self.cell_types))
         columns = {
             "roi": rows,
             "roi_id": np.asarray(regions.id[:])[rows],
@@ -176,7 +178,9 @@ class CellTypePredictions(CheckedTable, DynamicTable):  # type: ignore[misc]
             **{f"probability {name}": probability[:, k] for k, name in enumerate(self.cell_types)},
             "classifier": [names[int(row)] for row in self["classifier"].data[:]],
         }
-        for name in regions.colnames:
-            if not name.endswith("_mask") and name not in columns:
-                columns[name] = [regions[name][int(row)] for row in rows]
+        for name, values in scalar_columns(regions).items():
+            free = name
+            while free in columns:
+                free = f"roi_{free}"
+            columns[free] = [values[row] for row in rows] if isinstance(values, list) else values[rows]
         return pd.DataFrame(columns, index=pd.Index(np.asarray(self.id[:]), name="id"))

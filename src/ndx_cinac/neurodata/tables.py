@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self, cast
 
 import numpy as np
-from hdmf.common import DynamicTableRegion, VectorData
+from hdmf.common import DynamicTableRegion, EnumData, VectorData, VectorIndex
 from numpy.typing import NDArray
 
 from ..errors import InvalidTypeError
@@ -97,3 +97,24 @@ def _whole_numbers(array: NDArray[Any], name: str) -> NDArray[np.int64]:
         what = f"Column '{name}' is of type {array.dtype}, not of whole numbers"
         raise InvalidTypeError(what)
     return array.astype(np.int64)
+
+
+def scalar_columns(table: Any) -> dict[str, NDArray[Any] | list[str]]:
+    """Columns of a DynamicTable that hold one number, truth value or text in each row, in their order.
+
+    Columns with several values per row (masks, ragged ones, vectors) are not read. A reference to another
+    table is the row there.
+    """
+    found: dict[str, NDArray[Any] | list[str]] = {}
+    for name in table.colnames:
+        column = table[name]
+        shape = checks.shape_of(column.data)
+        if isinstance(column, VectorIndex) or shape is None or len(shape) != 1:
+            continue
+        values = column[:] if isinstance(column, EnumData) else column.data[:]
+        array = np.asarray(values)
+        if array.dtype.kind in "biuf":
+            found[name] = array
+        elif all(isinstance(value, (str, bytes)) for value in values):
+            found[name] = [value.decode() if isinstance(value, bytes) else str(value) for value in values]
+    return found
