@@ -33,11 +33,13 @@ from .neurodata import (
 
 if TYPE_CHECKING:
     from .classifiers import list_classifiers, load_classifier
+    from .exporting import export_predictions
     from .prediction import PredictionOptions, predict_activity
     from .reading import RoiSelection, read_recording
     from .recording import CinacRecording
     from .results import ActivityResult
     from .writing import OutputOptions, write_predictions
+    from .writing.annotations import annotate_cell_types
 
     __version__: str
 
@@ -65,6 +67,8 @@ __all__ = [
     "ReadingError",
     "RoiSelection",
     "__version__",
+    "annotate_cell_types",
+    "export_predictions",
     "list_classifiers",
     "load_classifier",
     "predict_activity",
@@ -78,6 +82,8 @@ _LAZY = {
     "OutputOptions": "writing",
     "PredictionOptions": "prediction",
     "RoiSelection": "reading",
+    "annotate_cell_types": "writing.annotations",
+    "export_predictions": "exporting",
     "list_classifiers": "classifiers",
     "load_classifier": "classifiers",
     "predict_activity": "prediction",
