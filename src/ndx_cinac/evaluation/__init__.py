@@ -1,14 +1,22 @@
 """How right predictions are, and the trace-based methods that they have to beat."""
 
 from .activity import ActivityScores, match_periods, periods, score_activity
-from .baselines import best_threshold, smoothed_rise_scores, smoothed_trace_scores
+from .activity_report import EvaluationOptions, evaluate_activity
+from .baselines import best_threshold, oasis_scores, smoothed_rise_scores, smoothed_trace_scores
+from .recordings import AnnotatedPredictions
+from .report import ActivityReport
 from .truth import ActivityTruth, truth_from_nwb
 
 __all__ = [
+    "ActivityReport",
     "ActivityScores",
     "ActivityTruth",
+    "AnnotatedPredictions",
+    "EvaluationOptions",
     "best_threshold",
+    "evaluate_activity",
     "match_periods",
+    "oasis_scores",
     "periods",
     "score_activity",
     "smoothed_rise_scores",
