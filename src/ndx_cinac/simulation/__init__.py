@@ -10,15 +10,18 @@ require("scipy", extra="predict", feature="Simulating movies")
 
 from .config import SimulationConfig, list_presets, load_config  # noqa: E402
 from .field import SimulatedField, simulate_field  # noqa: E402
-from .settings import (  # noqa: E402
-    ActivitySettings,
+from .optics import (  # noqa: E402
     BackgroundSettings,
     CameraSettings,
+    OnePhotonSettings,
+    SessionSettings,
+)
+from .populations import PopulationSettings  # noqa: E402
+from .settings import (  # noqa: E402
+    ActivitySettings,
     CellSettings,
     MaskSettings,
     MovieSettings,
-    OnePhotonSettings,
-    SessionSettings,
 )
 
 
@@ -37,6 +40,7 @@ __all__ = [
     "MaskSettings",
     "MovieSettings",
     "OnePhotonSettings",
+    "PopulationSettings",
     "SessionSettings",
     "SimulatedField",
     "SimulationConfig",

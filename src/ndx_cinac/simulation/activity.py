@@ -9,11 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .draws import chance, factor, log_uniform, uniform
+from .populations import Population
 from .settings import ActivitySettings
 
 Shape = Literal["linear", "exponential", "jump", "smooth"]
 SHAPES: tuple[Shape, ...] = ("linear", "exponential", "jump", "smooth")
 SHAPE_PROBABILITIES = (0.3, 0.3, 0.25, 0.15)
+
+EVERY_CELL_ALIKE = Population()
 
 WARM_UP = 300
 """Frames that are simulated before the first one shown: transients are under way when the movie starts."""
@@ -68,16 +71,26 @@ class Dynamics:
     rate: float
     rate_spread: float
     burst_interval: tuple[float, float] | None
+    burst_fraction: float
+    burst_events: tuple[int, int]
     network_frames: NDArray[np.int64]
+    network_cells: float
     network_participation: float
     network_jitter: float
     plateau_duration: tuple[float, float]
     silent: float
     subthreshold: bool
+    envelope: NDArray[np.float64] | None = None
+    """Part of the rate at each frame, warm-up included; None where it is steady."""
 
 
 def simulate_activity(
-    rng: np.random.Generator, settings: ActivitySettings, n_cells: int, n_frames: int, frame_rate: float
+    rng: np.random.Generator,
+    settings: ActivitySettings,
+    n_cells: int,
+    n_frames: int,
+    frame_rate: float,
+    population: Population = EVERY_CELL_ALIKE,
 ) -> Activity:
     """Draw the dynamics of a field, then the activity of each of its cells.
 
@@ -91,6 +104,8 @@ def simulate_activity(
         Size of the result.
     frame_rate : float
         Frames per second (Hz).
+    population : Population
+        In what the cells differ.
     """
     dynamics = _draw_dynamics(rng, settings, n_frames, frame_rate)
     shape = (n_cells, n_frames)
@@ -98,7 +113,7 @@ def simulate_activity(
         np.zeros(shape, np.float32), np.zeros(shape, np.float32), np.zeros(shape, bool), np.zeros(shape, bool)
     )
     for cell in range(n_cells):
-        trace, events = _simulate_cell(rng, settings, dynamics, n_frames)
+        trace, events = _simulate_cell(rng, settings, population.adjust(cell, dynamics), n_frames)
         shown = slice(WARM_UP, WARM_UP + n_frames)
         activity.calcium[cell] = trace[shown]
         activity.spikes[cell] = events[shown]
@@ -182,7 +197,10 @@ def _draw_dynamics(
         rate=log_uniform(rng, settings.event_rate) / frame_rate,
         rate_spread=uniform(rng, settings.rate_spread),
         burst_interval=burst if chance(rng, settings.burst_probability) else None,
+        burst_fraction=settings.burst_fraction,
+        burst_events=settings.burst_events,
         network_frames=network_frames,
+        network_cells=settings.network_cells,
         network_participation=uniform(rng, settings.network_participation),
         network_jitter=settings.network_jitter * frame_rate,
         plateau_duration=(
@@ -199,11 +217,15 @@ def _event_times(rng: np.random.Generator, dynamics: Dynamics, n_frames: int) ->
     # Ten times the median is where a log-normal spread of rates stops: a cell has to rest in between.
     rate = dynamics.rate * min(float(np.exp(rng.normal(0, dynamics.rate_spread))), 10.0)
     times = [np.sort(rng.uniform(0, n_frames, rng.poisson(rate * n_frames)))]
+    if dynamics.envelope is not None:
+        part = dynamics.envelope[np.minimum(times[0].astype(int), len(dynamics.envelope) - 1)]
+        times[0] = times[0][rng.random(len(part)) < part]
     if dynamics.burst_interval is not None:
-        for start in times[0][rng.random(len(times[0])) < 0.4]:
-            followers = rng.uniform(*dynamics.burst_interval, rng.integers(1, 6))
+        low, high = dynamics.burst_events
+        for start in times[0][rng.random(len(times[0])) < dynamics.burst_fraction]:
+            followers = rng.uniform(*dynamics.burst_interval, rng.integers(low, high + 1))
             times.append(start + np.cumsum(followers))
-    if len(dynamics.network_frames) and chance(rng, 0.7):
+    if len(dynamics.network_frames) and chance(rng, dynamics.network_cells):
         joined = dynamics.network_frames[
             rng.random(len(dynamics.network_frames)) < dynamics.network_participation
         ]
@@ -220,7 +242,8 @@ def _simulate_cell(
     events = np.zeros(length, np.float32)
     trace = np.zeros(length)
     shape = dynamics.shape if chance(rng, 0.85) else SHAPES[rng.integers(len(SHAPES))]
-    rise, decay = dynamics.rise * factor(rng, 1.4), dynamics.decay * factor(rng, 1.4)
+    differs = settings.cell_variability
+    rise, decay = dynamics.rise * factor(rng, differs), dynamics.decay * factor(rng, differs)
     times = _event_times(rng, dynamics, length) if not chance(rng, dynamics.silent) else np.zeros(0)
     heavy_tailed = chance(rng, settings.heavy_tailed_fraction)
     spread = uniform(rng, settings.event_spread)
@@ -232,15 +255,16 @@ def _simulate_cell(
         varied_decay = decay * factor(rng, dynamics.variability)
         reach = min(length - start, int(varied_rise + 8 * varied_decay) + 2)
         curve = transient(shape, varied_rise, varied_decay, time - start, max(reach, 2))
-        if has_plateaus and chance(rng, 0.3):
+        if has_plateaus and chance(rng, settings.plateau_part):
             curve = _plateau(curve, log_uniform(rng, dynamics.plateau_duration))
         stop = min(length, start + len(curve))
         trace[start:stop] += size * curve[: stop - start]
         events[start] += size
     if dynamics.subthreshold and chance(rng, 0.7):
-        trace += _bustle(rng, transient(shape, rise, decay, 0.0, int(rise + 6 * decay) + 2), length)
+        curve = transient(shape, rise, decay, 0.0, int(rise + 6 * decay) + 2)
+        trace += log_uniform(rng, settings.subthreshold) * _bustle(rng, curve, length)
     if chance(rng, settings.saturation_fraction):
-        ceiling = rng.uniform(1.5, 4)
+        ceiling = uniform(rng, settings.saturation)
         trace = ceiling * (1 - np.exp(-trace / ceiling))
     return trace, events
 
@@ -253,7 +277,7 @@ def _plateau(curve: NDArray[np.float64], duration: float) -> NDArray[np.float64]
 
 
 def _bustle(rng: np.random.Generator, curve: NDArray[np.float64], length: int) -> NDArray[np.float64]:
-    """Many rises too small to be called transients, 0.01 to 0.1 of a typical one in standard deviation."""
+    """Many small events that follow one another, standard deviation 1."""
     impulses = (rng.random(length) < log_uniform(rng, (1 / 60, 1 / 4))) * rng.exponential(1.0, length)
     trace = np.convolve(impulses, curve)[:length]
-    return cast(NDArray[np.float64], trace / (trace.std() + 1e-3) * log_uniform(rng, (0.01, 0.1)))
+    return cast(NDArray[np.float64], trace / (trace.std() + 1e-3))

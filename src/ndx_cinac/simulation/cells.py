@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from ..errors import ConfigError
-from .activity import Activity, simulate_activity
+from .activity import WARM_UP, Activity, simulate_activity
 from .config import SimulationConfig
 from .draws import chance, uniform, wander
 from .footprints import Footprint, draw_cells
-from .settings import CameraSettings
+from .optics import CameraSettings
+from .populations import CellTraits, draw_population, draw_traits
 
 N_OTHERS = 8
 """Neurons outside of the plane, whose processes and blurs are seen."""
@@ -37,6 +38,8 @@ class FieldCells:
         Brightness of a typical transient, and at rest.
     course : ndarray of float32, shape (n_cells, n_frames)
         Brightness.
+    traits : tuple of CellTraits
+        What type each cell has, and what comes of it; empty where cells have no type.
     """
 
     footprints: list[Footprint]
@@ -46,6 +49,7 @@ class FieldCells:
     height: NDArray[np.float64]
     resting: NDArray[np.float64]
     course: NDArray[np.float32]
+    traits: tuple[CellTraits, ...] = ()
 
 
 def simulate_cells(
@@ -76,39 +80,47 @@ def simulate_cells(
         If no cell has room in the field.
     """
     shape = config.movie.shape
-    footprints = draw_cells(rng, config.cells, shape, diameter, config.masks.smallest)
+    traits = draw_traits(rng, config.population, config.cells.number[1])
+    footprints = draw_cells(rng, config.cells, shape, diameter, config.masks.smallest, traits)
     number = len(footprints)
     if not number:
         what = f"No cell of about {diameter:.0f} pixels has room in a field of {shape[0]} x {shape[1]} pixels"
         raise ConfigError(
             what, fix="Choose a larger field, smaller cells, or fewer pixels as an ROI's smallest"
         )
-    everyone = simulate_activity(rng, config.activity, number + N_OTHERS, int(kept[-1]) + 1, frame_rate)
+    n_frames = int(kept[-1]) + 1
+    population = draw_population(rng, config.population, traits[:number], WARM_UP + n_frames + 1, frame_rate)
+    everyone = simulate_activity(rng, config.activity, number + N_OTHERS, n_frames, frame_rate, population)
     everyone = everyone.of_frames(kept)
     activity, others = everyone.of_cells(slice(number)), everyone.of_cells(slice(number, None))
     rows = [sparse.csr_matrix(footprint.image(shape).reshape(1, -1)) for footprint in footprints]
     matrix = sparse.vstack(rows, format="csr")
     height = np.exp(rng.normal(0, uniform(rng, config.cells.brightness_spread), number))
     resting = uniform(rng, config.cells.resting) * height * np.exp(rng.normal(0, 0.5, number))
-    _cross(rng, uniform(rng, config.cells.crossed), matrix, activity, height, resting)
+    height *= np.array([population.of(cell).height for cell in range(number)])
+    resting *= np.array([population.of(cell).resting for cell in range(number)])
+    _cross(rng, config.cells, matrix, activity, height, resting)
     course = resting[:, None] + height[:, None] * activity.calcium
     if chance(rng, config.background.drift_probability):
-        drift = wander(rng, number, len(kept), rng.uniform(40, 120))
-        course = course + rng.uniform(0.03, 0.25) * height[:, None] * drift
+        drift = wander(rng, number, len(kept), uniform(rng, config.background.drift_time))
+        course = course + uniform(rng, config.background.drift) * height[:, None] * drift
     if chance(rng, config.camera.focus_probability):
         course = course * _focus(rng, config.camera, number, len(kept))
-    return FieldCells(footprints, matrix, activity, others, height, resting, course.astype(np.float32))
+    return FieldCells(
+        footprints, matrix, activity, others, height, resting, course.astype(np.float32), population.traits
+    )
 
 
 def _cross(
     rng: np.random.Generator,
-    part: float,
+    settings: CellSettings,
     matrix: sparse.csr_matrix,
     activity: Activity,
     height: NDArray[np.float64],
     resting: NDArray[np.float64],
 ) -> None:
     """Silence a part of the overlapping cells and let their neighbours outshine them."""
+    part = uniform(rng, settings.crossed)
     if not part:
         return
     overlap = (matrix @ matrix.T).toarray()
@@ -123,7 +135,7 @@ def _cross(
             continue
         bright.add(neighbour)
         activity.silence(cell)
-        height[neighbour] = max(height[neighbour], height[cell] * rng.uniform(1.5, 4.0))
+        height[neighbour] = max(height[neighbour], height[cell] * uniform(rng, settings.crossed_by))
         resting[cell] = max(resting[cell], height[cell] * rng.uniform(0.3, 1.0))
 
 

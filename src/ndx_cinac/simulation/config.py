@@ -12,15 +12,18 @@ from typing import Any, cast, get_type_hints
 import yaml
 
 from ..errors import ConfigError
-from .settings import (
-    ActivitySettings,
+from .optics import (
     BackgroundSettings,
     CameraSettings,
+    OnePhotonSettings,
+    SessionSettings,
+)
+from .populations import PopulationSettings
+from .settings import (
+    ActivitySettings,
     CellSettings,
     MaskSettings,
     MovieSettings,
-    OnePhotonSettings,
-    SessionSettings,
 )
 
 
@@ -36,6 +39,7 @@ class SimulationConfig:
     masks: MaskSettings = field(default_factory=MaskSettings)
     one_photon: OnePhotonSettings = field(default_factory=OnePhotonSettings)
     session: SessionSettings = field(default_factory=SessionSettings)
+    population: PopulationSettings = field(default_factory=PopulationSettings)
 
     def as_one_photon(self) -> SimulationConfig:
         """Return the config of a one-photon field: what `one_photon` says takes the place of the rest."""

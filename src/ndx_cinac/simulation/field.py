@@ -18,6 +18,7 @@ from .config import SimulationConfig
 from .defects import Defects, draw_defects
 from .draws import chance, log_uniform, uniform
 from .masks import Kind, draw_rois
+from .populations import CellType, type_of
 from .truth import truth_of
 
 FRAMES_PER_BLOCK = 200
@@ -47,6 +48,9 @@ class SimulatedField:
         Height of a typical transient of the cell over the noise, after a matched filter; 0 without a cell.
     kinds : tuple of str
         What lies beneath each ROI: "cell", "doublet" (two cells), "process", "vessel" or "neuropil".
+    cell_types : tuple of str
+        Type of what lies beneath each ROI: "interneuron", "pyramidal" or "noise" (no cell); empty where the
+        config gives cells no types, and for doublets of two types.
     one_photon : bool
         Whether it is seen as by a one-photon miniscope.
     unseen : ndarray of bool, shape (n_frames,)
@@ -69,6 +73,7 @@ class SimulatedField:
     spikes: NDArray[np.float32]
     snr: NDArray[np.float32]
     kinds: tuple[Kind, ...]
+    cell_types: tuple[CellType, ...]
     one_photon: bool
     unseen: NDArray[np.bool_]
     frame_rate: float
@@ -132,6 +137,7 @@ def simulate_field(
         spikes=np.ascontiguousarray(truth.spikes.T),
         snr=(truth.signal / camera.noise).astype(np.float32),
         kinds=tuple(roi.kind for roi in rois),
+        cell_types=tuple(type_of(roi.cells, cells.traits) for roi in rois),
         one_photon=one_photon,
         unseen=defects.unseen,
         frame_rate=frame_rate,

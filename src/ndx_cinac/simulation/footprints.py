@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from .draws import chance, log_uniform, uniform
+from .populations import CellTraits
 from .settings import CellSettings
 
 
@@ -56,7 +58,12 @@ class Footprint:
 
 
 def draw_cells(
-    rng: np.random.Generator, settings: CellSettings, shape: tuple[int, int], diameter: float, smallest: int
+    rng: np.random.Generator,
+    settings: CellSettings,
+    shape: tuple[int, int],
+    diameter: float,
+    smallest: int,
+    traits: Sequence[CellTraits] = (),
 ) -> list[Footprint]:
     """Place cells of about one diameter in a field, each showing at least `smallest` pixels."""
     area = np.pi / 4 * diameter**2
@@ -72,11 +79,12 @@ def draw_cells(
         outside = margin if chance(rng, settings.border_fraction) else -margin
         centre = rng.uniform([-outside, -outside], [shape[0] + outside, shape[1] + outside])
         if centres and chance(rng, settings.adjoining_fraction):
-            angle, distance = rng.uniform(0, 2 * np.pi), diameter * rng.uniform(0.4, 1.0)
+            angle, distance = rng.uniform(0, 2 * np.pi), diameter * uniform(rng, settings.adjoining_distance)
             step = distance * np.array([np.sin(angle), np.cos(angle)])
             centre = np.clip(centres[rng.integers(len(centres))] + step, 1, np.array(shape) - 2)
-        size = max(5.0, diameter * np.exp(rng.normal(0, settings.diameter_spread)))
-        footprint = draw_soma(rng, settings, centre, size, shape)
+        special = traits[len(cells)] if traits else CellTraits()
+        size = max(5.0, special.size * diameter * np.exp(rng.normal(0, settings.diameter_spread)))
+        footprint = draw_soma(rng, special.shaped(settings), centre, size, shape)
         if blur:
             footprint = footprint.blurred(blur * diameter)
         if (footprint.profile > 0.3).sum() >= smallest:
@@ -97,19 +105,17 @@ def draw_soma(
     low = np.clip(np.floor(centre - reach), 0, np.array(shape) - 1).astype(int)
     high = np.clip(np.ceil(centre + reach) + 1, low + 1, shape).astype(int)
     rows, columns = np.mgrid[low[0] : high[0], low[1] : high[1]]
-    radius = _elliptic_radius(
-        rng, rows - centre[0], columns - centre[1], diameter, settings.irregular_fraction
-    )
-    profile = 1 / (1 + np.exp(np.clip((radius - 1) / (0.5 * rng.uniform(0.05, 0.35)), -50, 50)))
+    radius = _elliptic_radius(rng, rows - centre[0], columns - centre[1], diameter, settings)
+    profile = 1 / (1 + np.exp(np.clip((radius - 1) / (0.5 * uniform(rng, settings.edge)), -50, 50)))
     kind = rng.random()
     if kind < settings.donut_fraction and diameter > 7:
-        nucleus = 1 / (1 + np.exp(np.clip((radius - rng.uniform(0.4, 0.7)) / 0.08, -50, 50)))
-        profile = profile * (1 - rng.uniform(0.3, 0.95) * nucleus)
+        nucleus = 1 / (1 + np.exp(np.clip((radius - uniform(rng, settings.nucleus)) / 0.08, -50, 50)))
+        profile = profile * (1 - uniform(rng, settings.nucleus_darkness) * nucleus)
     elif settings.donut_fraction <= kind < settings.donut_fraction + settings.bell_fraction:
         profile = np.exp(-0.5 * (radius * rng.uniform(1.2, 1.7)) ** 2)
     if chance(rng, settings.textured_fraction):
         grain = ndimage.gaussian_filter(rng.standard_normal(profile.shape), rng.uniform(0.7, 1.5))
-        profile = profile * np.clip(1 + rng.uniform(0.1, 0.4) * grain / max(grain.std(), 1e-6), 0.1, 2)
+        profile = profile * np.clip(1 + uniform(rng, settings.grain) * grain / max(grain.std(), 1e-6), 0.1, 2)
     return Footprint((int(low[0]), int(low[1])), (profile / max(profile.max(), 1e-6)).astype(np.float32))
 
 
@@ -118,23 +124,18 @@ def _elliptic_radius(
     rows: NDArray[np.float64],
     columns: NDArray[np.float64],
     diameter: float,
-    irregular: float,
+    settings: CellSettings,
 ) -> NDArray[np.float64]:
     """Distance from the centre in units of the outline's, shape as `rows`."""
-    angle, roundness = rng.uniform(0, np.pi), rng.uniform(0.6, 1.0)
+    angle, roundness = rng.uniform(0, np.pi), uniform(rng, settings.roundness)
     along = (rows * np.cos(angle) + columns * np.sin(angle)) / (diameter / 2 / np.sqrt(roundness))
     across = (columns * np.cos(angle) - rows * np.sin(angle)) / (diameter / 2 * np.sqrt(roundness))
     radius = np.hypot(along, across)
-    if chance(rng, irregular):
+    if chance(rng, settings.irregular_fraction):
         direction = np.arctan2(across, along)
         waves = [rng.normal(0, 0.1) * np.cos(n * direction + rng.uniform(0, 2 * np.pi)) for n in (2, 3, 4)]
         radius = radius * np.clip(1 + sum(waves), 0.4, 2)
     return cast(NDArray[np.float64], radius)
-
-
-def draw_process(rng: np.random.Generator, shape: tuple[int, int]) -> NDArray[np.float32]:
-    """Draw a curved line through the field, 1 to 3 pixels wide, at most 1 bright, shape as the field's."""
-    return draw_line(rng, shape, rng.uniform(0.5, 1.2))
 
 
 def draw_line(rng: np.random.Generator, shape: tuple[int, int], width: float) -> NDArray[np.float32]:
