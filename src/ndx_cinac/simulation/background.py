@@ -10,8 +10,8 @@ from scipy.ndimage import gaussian_filter, gaussian_filter1d
 
 from .activity import Activity
 from .draws import chance, log_uniform, uniform, wander
-from .footprints import draw_line, draw_process
-from .settings import BackgroundSettings
+from .footprints import draw_line
+from .optics import BackgroundSettings
 
 Part = tuple[NDArray[np.floating], NDArray[np.floating]]
 """An image, and the course of its brightness."""
@@ -133,7 +133,7 @@ def _vessels(
     if not chance(rng, settings.vessel_probability):
         return []
     number = rng.integers(settings.vessels[0], settings.vessels[1] + 1)
-    return [draw_line(rng, shape, rng.uniform(0.8, 3.0)) for _ in range(number)]
+    return [draw_line(rng, shape, uniform(rng, settings.vessel_width)) for _ in range(number)]
 
 
 def _light(
@@ -150,7 +150,7 @@ def _light(
         distance = (rows - centre[0]) ** 2 + (columns - centre[1]) ** 2
         light -= uniform(rng, settings.vignette) * distance / distance.max()
     for vessel in vessels:
-        light *= 1 - rng.uniform(0.15, 0.7) * vessel
+        light *= 1 - uniform(rng, settings.vessel_darkness) * vessel
     return light.astype(np.float32)
 
 
@@ -167,7 +167,8 @@ def _neuropil(
     common = gaussian_filter1d(calcium.mean(axis=0), rng.uniform(0.5, 5))
     common = (common - common.mean()) / (common.std() + 1e-3)
     strength, width = log_uniform(rng, settings.neuropil), uniform(rng, settings.neuropil_width)
-    number = int(rng.integers(1, 6) * max(1, shape[0] * shape[1] / 80**2))
+    low, high = settings.neuropil_patches
+    number = int(rng.integers(low, high + 1) * max(1, shape[0] * shape[1] / 80**2))
     parts: list[Part] = []
     for _ in range(number):
         image = _spot(rng.uniform((0, 0), shape), width, shape) + rng.uniform(0, 0.5)
@@ -195,7 +196,8 @@ def _out_of_focus(
         centre = rng.uniform((-diameter, -diameter), (shape[0] + diameter, shape[1] + diameter))
         height = log_uniform(rng, settings.out_of_focus_brightness)
         course = others.calcium[rng.integers(len(others.calcium))]
-        parts.append((_spot(centre, diameter * rng.uniform(0.6, 1.5), shape), height * course))
+        width = diameter * uniform(rng, settings.out_of_focus_width)
+        parts.append((_spot(centre, width, shape), height * course))
     return parts
 
 
@@ -223,7 +225,7 @@ def _processes(
         owner = rng.integers(len(owners.calcium))
         course = log_uniform(rng, settings.process_brightness) * owners.calcium[owner]
         rising = owners.active[owner] | owners.ignored[owner]
-        processes.append(Process(draw_process(rng, shape), course, rising))
+        processes.append(Process(draw_line(rng, shape, uniform(rng, settings.process_width)), course, rising))
     return processes
 
 
@@ -231,7 +233,7 @@ def _gain(rng: np.random.Generator, settings: BackgroundSettings, n_frames: int)
     """Bleaching and flicker."""
     gain = np.ones(n_frames)
     if chance(rng, settings.bleaching_probability):
-        time = rng.uniform(0.2, 1.0) * n_frames
+        time = uniform(rng, settings.bleaching_time) * n_frames
         gain -= uniform(rng, settings.bleaching) * (1 - np.exp(-np.arange(n_frames) / time))
     if chance(rng, settings.flicker_probability):
         gain *= np.maximum(1 + log_uniform(rng, settings.flicker) * rng.standard_normal(n_frames), 0.5)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, shift
 
 from .draws import chance, log_uniform, uniform, wander
-from .settings import CameraSettings
+from .optics import CameraSettings
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Camera:
     def record(
         self, rng: np.random.Generator, scene: NDArray[np.float32], start: int, mean: float
     ) -> NDArray[np.uint16]:
-        """Record the frames of a scene (n, first, second) that begin with frame `start` of the movie."""
+        """Record the frames of a scene (n, first, second) that begin with frame `start`; the scene is spoilt."""
         for index in range(len(scene)):
             step = self.displacement[start + index]
             if np.abs(step).max() > 0.01:
@@ -79,6 +79,16 @@ class Camera:
         else:
             counted = np.clip(np.rint(frames * self.counts + self.offset), 0, self.highest)
         return np.asarray(counted.astype(np.uint16))
+
+
+def blur_frames(scene: NDArray[np.float32], widths: NDArray[np.float64]) -> None:
+    """Blur frames (n, first, second) in place, each by about its own width in pixels."""
+    widest = float(widths.max())
+    if widest < 0.05:
+        return
+    # A sharp and a blurred picture, mixed by variance, are close to a picture blurred by what lies between.
+    part = ((widths / widest) ** 2).astype(np.float32)[:, None, None]
+    scene += part * (gaussian_filter(scene, (0, widest, widest), mode="nearest") - scene)
 
 
 def displace_lines(scene: NDArray[np.float32], offset: float, axis: int) -> None:
@@ -117,19 +127,19 @@ def draw_camera(
         between them.
     """
     clean = chance(rng, settings.clean_probability)
-    noise = signal / log_uniform(rng, (60.0, 1000.0) if clean else settings.snr)
+    noise = signal / log_uniform(rng, settings.clean_snr if clean else settings.snr)
     # Readings of 16 bits have to hold the brightest pixel.
     counts = min(log_uniform(rng, settings.counts) / noise, 60000 / max(brightest, 1e-6))
     offset = uniform(rng, settings.offset)
     saturated = chance(rng, settings.saturated_probability)
-    ceiling = resting + rng.uniform(0.3, 0.9) * (brightest - resting)
+    ceiling = resting + uniform(rng, settings.saturation) * (brightest - resting)
     scanned = chance(rng, settings.bidirectional_probability)
     return Camera(
         displacement=_displacement(rng, settings, n_frames),
         noise=noise,
         shot_noise=uniform(rng, settings.shot_noise),
-        smoothing=rng.uniform(0.4, 0.8) if chance(rng, settings.smoothed_probability) else 0.0,
-        averaging=rng.uniform(0.4, 1.0) if chance(rng, settings.averaged_probability) else 0.0,
+        smoothing=uniform(rng, settings.smoothing) if chance(rng, settings.smoothed_probability) else 0.0,
+        averaging=uniform(rng, settings.averaging) if chance(rng, settings.averaged_probability) else 0.0,
         counts=counts,
         offset=offset,
         highest=min(65535, int(ceiling * counts + offset)) if saturated else 65535,
@@ -145,7 +155,7 @@ def _displacement(rng: np.random.Generator, settings: CameraSettings, n_frames: 
         return np.zeros((n_frames, 2))
     size = log_uniform(rng, settings.motion)
     steps = (
-        wander(rng, 2, n_frames, rng.uniform(1, 10)).T
+        wander(rng, 2, n_frames, uniform(rng, settings.motion_time)).T
         if chance(rng, 0.5)
         else rng.standard_normal((n_frames, 2))
     )

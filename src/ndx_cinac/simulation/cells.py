@@ -15,6 +15,7 @@ from .draws import chance, uniform, wander
 from .footprints import Footprint, draw_cells
 from .optics import CameraSettings
 from .populations import CellTraits, draw_population, draw_traits
+from .settings import CellSettings
 
 N_OTHERS = 8
 """Neurons outside of the plane, whose processes and blurs are seen."""
@@ -38,6 +39,8 @@ class FieldCells:
         Brightness of a typical transient, and at rest.
     course : ndarray of float32, shape (n_cells, n_frames)
         Brightness.
+    defocus : ndarray, shape (n_frames,)
+        How far each frame is blurred, pixels.
     traits : tuple of CellTraits
         What type each cell has, and what comes of it; empty where cells have no type.
     """
@@ -49,6 +52,7 @@ class FieldCells:
     height: NDArray[np.float64]
     resting: NDArray[np.float64]
     course: NDArray[np.float32]
+    defocus: NDArray[np.float64]
     traits: tuple[CellTraits, ...] = ()
 
 
@@ -104,10 +108,20 @@ def simulate_cells(
     if chance(rng, config.background.drift_probability):
         drift = wander(rng, number, len(kept), uniform(rng, config.background.drift_time))
         course = course + uniform(rng, config.background.drift) * height[:, None] * drift
+    defocus = np.zeros(len(kept))
     if chance(rng, config.camera.focus_probability):
-        course = course * _focus(rng, config.camera, number, len(kept))
+        factor, defocus = _focus(rng, config.camera, number, len(kept))
+        course = course * factor
     return FieldCells(
-        footprints, matrix, activity, others, height, resting, course.astype(np.float32), population.traits
+        footprints,
+        matrix,
+        activity,
+        others,
+        height,
+        resting,
+        course.astype(np.float32),
+        defocus,
+        population.traits,
     )
 
 
@@ -141,9 +155,9 @@ def _cross(
 
 def _focus(
     rng: np.random.Generator, settings: CameraSettings, number: int, n_frames: int
-) -> NDArray[np.float64]:
-    """Brightness of each cell (number, n_frames) as the focus wanders through its depth."""
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Brightness of each cell (number, n_frames) as the focus wanders through its depth; blur of each frame."""
     depth = rng.normal(0, 1, (number, 1))
-    focus = wander(rng, 1, n_frames, rng.uniform(0.5, 30))
+    focus = wander(rng, 1, n_frames, uniform(rng, settings.focus_time))
     loss = uniform(rng, settings.focus) * 0.5 * (depth - focus) ** 2
-    return np.asarray(np.exp(-np.minimum(loss, 3.0)))
+    return np.exp(-np.minimum(loss, 3.0)), uniform(rng, settings.defocus) * np.abs(focus[0])

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .draws import chance, log_uniform
-from .settings import CameraSettings
+from .optics import CameraSettings
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from ..errors import ConfigError
 from ..progress import Progress, silent
 from ..rois import Rois
 from .background import Background, draw_background
-from .camera import Camera, draw_camera
+from .camera import Camera, blur_frames, draw_camera
 from .cells import FieldCells, simulate_cells
 from .config import SimulationConfig
 from .defects import Defects, draw_defects
@@ -189,6 +189,7 @@ def _record(
         scene = (cells.matrix.T @ cells.course[:, part]).T + background.resting.ravel()
         scene = (scene + background.courses[:, part].T @ images) * background.gain[part, None]
         scene = np.maximum(scene * background.light.ravel(), 0.01).astype(np.float32).reshape(-1, *shape)
+        blur_frames(scene, cells.defocus[part])
         movie[part] = camera.record(rng, scene, start, mean)
         progress("simulating", part.stop, n_frames)
     if camera.averaging:

@@ -33,7 +33,7 @@ CHUNK_BYTES = 4 * 2**20
 def write_nwb(field: SimulatedField, path: str | Path) -> Path:
     """Write a field to an HDF5 file that appears whole or not at all.
 
-    The movie is ``acquisition["TwoPhotonSeries"]`` (or ``["OnePhotonSeries"]``, as the field is), the ROIs are
+    The movie is ``acquisition["TwoPhotonSeries"]`` (or ``["OnePhotonSeries"]``); the ROIs are
     ``processing["ophys"]["ImageSegmentation"]["PlaneSegmentation"]``. Beside them lies what is true:
     ``ActivityAnnotations``, ``AnnotatedSegments`` and, in ``Fluorescence``, noise-free traces and spikes. The
     file's notes hold the config.
