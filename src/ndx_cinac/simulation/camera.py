@@ -60,7 +60,7 @@ class Camera:
     def record(
         self, rng: np.random.Generator, scene: NDArray[np.float32], start: int, mean: float
     ) -> NDArray[np.uint16]:
-        """Record the frames of a scene (n, first, second) that begin with frame `start`; the scene is spoilt."""
+        """Record the frames of a scene (n, first, second) from frame `start` on; they are spoilt."""
         for index in range(len(scene)):
             step = self.displacement[start + index]
             if np.abs(step).max() > 0.01:

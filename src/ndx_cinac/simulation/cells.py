@@ -156,7 +156,7 @@ def _cross(
 def _focus(
     rng: np.random.Generator, settings: CameraSettings, number: int, n_frames: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Brightness of each cell (number, n_frames) as the focus wanders through its depth; blur of each frame."""
+    """Brightness of each cell (number, n_frames) and blur of each frame as the focus wanders."""
     depth = rng.normal(0, 1, (number, 1))
     focus = wander(rng, 1, n_frames, uniform(rng, settings.focus_time))
     loss = uniform(rng, settings.focus) * 0.5 * (depth - focus) ** 2
