@@ -34,10 +34,16 @@ from .neurodata import (
 if TYPE_CHECKING:
     from .classifiers import list_classifiers, load_classifier
     from .exporting import export_predictions
-    from .prediction import PredictionOptions, predict_activity
+    from .prediction import (
+        CellTypeOptions,
+        PredictionOptions,
+        predict_activity,
+        predict_activity_and_cell_types,
+        predict_cell_types,
+    )
     from .reading import RoiSelection, read_recording
     from .recording import CinacRecording
-    from .results import ActivityResult
+    from .results import ActivityResult, CellTypeResult
     from .writing import OutputOptions, write_predictions
     from .writing.annotations import annotate_cell_types
 
@@ -50,7 +56,9 @@ __all__ = [
     "AmbiguousSourceError",
     "AnnotatedSegments",
     "CellTypeAnnotations",
+    "CellTypeOptions",
     "CellTypePredictions",
+    "CellTypeResult",
     "CinacError",
     "CinacRecording",
     "ClassifierError",
@@ -72,12 +80,16 @@ __all__ = [
     "list_classifiers",
     "load_classifier",
     "predict_activity",
+    "predict_activity_and_cell_types",
+    "predict_cell_types",
     "read_recording",
     "write_predictions",
 ]
 
 _LAZY = {
     "ActivityResult": "results",
+    "CellTypeOptions": "prediction",
+    "CellTypeResult": "results",
     "CinacRecording": "recording",
     "OutputOptions": "writing",
     "PredictionOptions": "prediction",
@@ -87,6 +99,8 @@ _LAZY = {
     "list_classifiers": "classifiers",
     "load_classifier": "classifiers",
     "predict_activity": "prediction",
+    "predict_activity_and_cell_types": "prediction",
+    "predict_cell_types": "prediction",
     "read_recording": "reading",
     "write_predictions": "writing",
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,8 @@ from .recording import Source, Times
 
 if TYPE_CHECKING:
     import pandas
+
+    from .neurodata import CellTypeMeaning
 
 SHOWN_SKIPPED = 5
 SHOWN_NOTES = 8
@@ -69,6 +71,7 @@ class ActivityResult:
         How long the prediction took, without reading the source and writing; NaN where it is not known.
     """
 
+    task: ClassVar[Literal["activity"]] = "activity"
     probabilities: NDArray[np.float32]
     roi_rows: NDArray[np.int64]
     roi_ids: NDArray[np.int64]
@@ -150,23 +153,134 @@ class ActivityResult:
         lines = [
             f"{len(self.roi_rows)} ROIs, {self.n_frames} frames"
             + (f" ({minutes:.1f} min at {rate:.3g} Hz)" if rate > 0 else ""),
-            *(f"classifier   {c.name} {c.version} (sha256 {c.sha256[:12]})" for c in self.classifiers),
+            *_classifier_lines(self),
             f"device       {self.device or 'unknown'}",
             f"threshold    {self.threshold:g}: {self.definition}",
             f"active       {share:.2%} of all frames of all ROIs",
             f"transients   {len(transients)}{counts}",
         ]
-        if self.skipped:
-            reasons = [f"row {row}: {why}" for row, why in self.skipped.items()]
-            shown = "; ".join(reasons[:SHOWN_SKIPPED]) + (
-                f"; and {len(reasons) - SHOWN_SKIPPED} more" if len(reasons) > SHOWN_SKIPPED else ""
+        return "\n".join(lines + _closing_lines(self))
+
+
+@dataclass(frozen=True)
+class CellTypeResult:
+    """Probability of each cell type, ROI by ROI.
+
+    Attributes
+    ----------
+    probabilities : ndarray of float32, shape (n_predicted, n_types)
+        From 0 to 1; one row per predicted ROI.
+    cell_types : tuple of str
+        Names of the types, in the order of the columns.
+    codes : ndarray of int64, shape (n_predicted,)
+        The column of each ROI's predicted type.
+    confidence : ndarray of float32, shape (n_predicted,)
+        Probability of the predicted type.
+    roi_rows, roi_ids : ndarray of int64, shape (n_predicted,)
+        Row in the plane segmentation, and that row's id, of each ROI.
+    classifiers : tuple of ClassifierInfo
+        The classifiers used.
+    classifier_index : ndarray of int64, shape (n_predicted,)
+        Which of them predicted each ROI.
+    meanings : mapping of str to CellTypeMeaning
+        What each type means, with its synonyms and its term of the Cell Ontology.
+    definition : str
+        What the probability means.
+    skipped, parameters, device, source, notes, output, seconds
+        As in `ActivityResult`.
+    """
+
+    task: ClassVar[Literal["cell_type"]] = "cell_type"
+    probabilities: NDArray[np.float32]
+    cell_types: tuple[str, ...]
+    codes: NDArray[np.int64]
+    confidence: NDArray[np.float32]
+    roi_rows: NDArray[np.int64]
+    roi_ids: NDArray[np.int64]
+    classifiers: tuple[ClassifierInfo, ...]
+    classifier_index: NDArray[np.int64]
+    meanings: Mapping[str, CellTypeMeaning] = field(default_factory=dict)
+    definition: str = ""
+    skipped: Mapping[int, str] = field(default_factory=dict)
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    device: str = ""
+    source: Source | None = None
+    notes: tuple[str, ...] = ()
+    output: Path | None = None
+    seconds: float = float("nan")
+
+    @property
+    def labels(self) -> list[str]:
+        """Name of each ROI's predicted type."""
+        return [self.cell_types[code] for code in self.codes]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Number of ROIs of each type, in the order of `cell_types`."""
+        numbers = np.bincount(self.codes, minlength=len(self.cell_types))
+        return dict(zip(self.cell_types, numbers.tolist(), strict=True))
+
+    def to_dataframe(self) -> pandas.DataFrame:
+        """Predictions as a table: one row per ROI.
+
+        Columns: roi_row, roi_id, cell_type, confidence, "probability NAME" for each type, classifier.
+        """
+        import pandas as pd
+
+        return pd.DataFrame(
+            {
+                "roi_row": self.roi_rows,
+                "roi_id": self.roi_ids,
+                "cell_type": self.labels,
+                "confidence": self.confidence,
+                **{f"probability {name}": self.probabilities[:, k] for k, name in enumerate(self.cell_types)},
+                "classifier": [self.classifiers[index].name for index in self.classifier_index],
+            }
+        )
+
+    def summary(self) -> str:
+        """One screen of text: what was predicted, with what, and what came of it."""
+        lines = [
+            f"{len(self.roi_rows)} ROIs",
+            *_classifier_lines(self),
+            f"device       {self.device or 'unknown'}",
+        ]
+        for code, (name, number) in enumerate(self.counts.items()):
+            sure = self.confidence[self.codes == code]
+            shown = (
+                f", confidence: median {np.median(sure):.2f}, lowest {sure.min():.2f}" if len(sure) else ""
             )
-            lines.append(f"left out     {len(reasons)} ROI{'s' if len(reasons) > 1 else ''} ({shown})")
-        lines += [f"note         {note}" for note in self.notes[:SHOWN_NOTES]]
-        if len(self.notes) > SHOWN_NOTES:
-            lines.append(f"             and {len(self.notes) - SHOWN_NOTES} more")
-        if self.output is not None:
-            lines.append(f"written to   {self.output}")
-        if np.isfinite(self.seconds):
-            lines.append(f"time         {self.seconds:.1f} s")
-        return "\n".join(lines)
+            lines.append(f"{'cell types' if code == 0 else '':13}{name}: {number}{shown}")
+        return "\n".join(lines + _closing_lines(self))
+
+
+Result = ActivityResult | CellTypeResult
+
+
+def _classifier_lines(result: Result) -> list[str]:
+    """Return a line for each classifier; of several, with the number of its ROIs."""
+    numbers = np.bincount(result.classifier_index, minlength=len(result.classifiers))
+    several = len(result.classifiers) > 1
+    return [
+        f"classifier   {c.name} {c.version} (sha256 {c.sha256[:12]})" + (f": {n} ROIs" if several else "")
+        for c, n in zip(result.classifiers, numbers, strict=True)
+    ]
+
+
+def _closing_lines(result: Result) -> list[str]:
+    """Return what every summary ends with: what was left out, notes, the file, the time."""
+    lines = []
+    if result.skipped:
+        reasons = [f"row {row}: {why}" for row, why in result.skipped.items()]
+        shown = "; ".join(reasons[:SHOWN_SKIPPED]) + (
+            f"; and {len(reasons) - SHOWN_SKIPPED} more" if len(reasons) > SHOWN_SKIPPED else ""
+        )
+        lines.append(f"left out     {len(reasons)} ROI{'s' if len(reasons) > 1 else ''} ({shown})")
+    lines += [f"note         {note}" for note in result.notes[:SHOWN_NOTES]]
+    if len(result.notes) > SHOWN_NOTES:
+        lines.append(f"             and {len(result.notes) - SHOWN_NOTES} more")
+    if result.output is not None:
+        lines.append(f"written to   {result.output}")
+    if np.isfinite(result.seconds):
+        lines.append(f"time         {result.seconds:.1f} s")
+    return lines

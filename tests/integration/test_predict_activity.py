@@ -128,7 +128,7 @@ def test_existing_name_in_the_file_is_refused_before_the_source_is_read(source, 
 
 
 def test_unknown_classifier_is_refused_before_anything_else(tmp_path, monkeypatch):
-    monkeypatch.setattr("ndx_cinac.prediction.activity._check_output", lambda *a: pytest.fail("checked"))
+    monkeypatch.setattr("ndx_cinac.prediction.activity.check_goal", lambda *a: pytest.fail("checked"))
     with pytest.raises(ClassifierError, match="There is no classifier 'nobody'"):
         predict_activity(tmp_path / "none.nwb", "nobody", tmp_path / "out.nwb")
 

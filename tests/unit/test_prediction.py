@@ -311,7 +311,7 @@ def test_options_for_reading_a_recording_that_is_read_are_refused(recording, cla
 def test_output_of_a_recording_from_arrays_is_refused_before_any_work(
     recording, classifier, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("ndx_cinac.prediction.activity._predict", lambda *args: pytest.fail("worked"))
+    monkeypatch.setattr("ndx_cinac.prediction.activity.predict_with", lambda *args: pytest.fail("worked"))
     with pytest.raises(OutputError, match="Recording 'mock' comes from no file"):
         predict_activity(recording, classifier, tmp_path / "out.nwb")
 

@@ -165,7 +165,7 @@ def _card(architecture: Architecture, name: str, classes: Sequence[str] | None, 
         raise ClassifierError(what, where=where)
     activity = n_inputs == len(ACTIVITY_INPUTS)
     n_classes, per_frame = _outputs(architecture, activity=activity)
-    usual = ACTIVITY_CLASSES if activity else {1: ("cell type",)}
+    usual = ACTIVITY_CLASSES if activity else {1: ("predicted type",)}
     names = tuple(classes or usual.get(n_classes) or (f"class {number}" for number in range(n_classes)))
     if len(names) != n_classes:
         what = f"The classifier has {n_classes} outputs, {len(names)} names are given"

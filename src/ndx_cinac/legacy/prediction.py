@@ -155,8 +155,9 @@ def predict_cell_types(
         what = f"A cell type cannot be predicted from {n_windows} windows"
         raise PredictionError(what, fix="Use at least one")
     rows = np.atleast_1d(np.asarray(rows, dtype=np.int64))
-    traces = recording.get_smooth_traces(normalized=True)
     window = int(classifier.card.inputs["window"])
+    window_starts(recording.require_movie().n_frames, window, options.overlap)  # before frames are read
+    traces = recording.get_smooth_traces(normalized=True)
     starts = [active_windows(traces[row], window, options.overlap, n_windows) for row in rows]
     return LegacyRun(recording, classifier, options).predict(rows, starts, progress)
 

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import logging
-import math
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..classifiers import Classifier, check_fit, load_classifier
-from ..errors import ClassifierError, ConfigError, OutputError, PredictionError
+from ..errors import ClassifierError
 from ..progress import Progress, silent
-from ..recording import CinacRecording, Times
+from ..recording import CinacRecording
 from ..results import ActivityResult
 from .options import Predicted, PredictionOptions
+from .session import check_goal, check_recording, describe, left_out, opened
 
 if TYPE_CHECKING:
     from pynwb import NWBFile
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
     from ..writing import OutputOptions
 
 DEFAULT_CLASSIFIER = "activity-sim"
-SHOWN_ROWS = 5
 
 _log = logging.getLogger(__name__)
 
@@ -81,10 +79,10 @@ def predict_activity(
         If a package that is needed is not installed.
     """
     loaded = load_classifier(classifier)
-    engine = _engine(loaded)
-    goal = _check_output(source, output)
-    with _opened(source, reading) as recording:
-        result = _predict(recording, loaded, engine, options or PredictionOptions(), progress or silent)
+    engine = engine_of(loaded)
+    goal = check_goal(source, output, ("activity",))
+    with opened(source, reading) as recording:
+        result = predict_with(recording, loaded, engine, options or PredictionOptions(), progress or silent)
     if goal is None:
         return result
     from ..writing import write_predictions
@@ -104,7 +102,9 @@ def predict_recording(
     Parameters and errors are those of `predict_activity`.
     """
     loaded = load_classifier(classifier)
-    return _predict(recording, loaded, _engine(loaded), options or PredictionOptions(), progress or silent)
+    return predict_with(
+        recording, loaded, engine_of(loaded), options or PredictionOptions(), progress or silent
+    )
 
 
 Engine = Callable[[CinacRecording, Classifier, PredictionOptions, Progress], Predicted]
@@ -131,7 +131,7 @@ _ENGINES: Mapping[str, Engine] = {"traces": _from_traces, "legacy patches": _fro
 """What a card's ``inputs["kind"]`` asks for; engines import TensorFlow, so they are imported when used."""
 
 
-def _engine(classifier: Classifier) -> Engine:
+def engine_of(classifier: Classifier) -> Engine:
     """Return the engine that gives a classifier what its card asks for."""
     card = classifier.card
     if card.task != "activity":
@@ -144,44 +144,7 @@ def _engine(classifier: Classifier) -> Engine:
     return _ENGINES[kind]
 
 
-def _check_output(source: Any, output: str | Path | OutputOptions | None) -> OutputOptions | None:
-    """Refuse an output that cannot be written, before any work."""
-    if output is None:
-        return None
-    from ..writing import OutputOptions, check_output
-    from ..writing.predictions import resolve_source
-
-    goal = output if isinstance(output, OutputOptions) else OutputOptions(path=output)
-    if not isinstance(source, CinacRecording):
-        check_output(goal, resolve_source(source)[0])
-        return goal
-    if source.source is None or source.source.path is None:
-        what = f"Recording '{source.identifier}' comes from no file that predictions could be added to"
-        fix = "Predict without output, then use write_predictions with the NWB file as source"
-        raise OutputError(what, fix=fix)
-    check_output(goal, source.source.path)
-    return goal
-
-
-@contextmanager
-def _opened(source: Any, reading: ReadingOptions | None) -> Iterator[CinacRecording]:
-    """Give the recording; one that is opened here is closed here, whatever happens."""
-    if isinstance(source, CinacRecording):
-        if reading is not None:
-            what = f"Recording '{source.identifier}' was read already; options for reading come too late"
-            raise ConfigError(what, fix="Give them to read_recording")
-        yield source
-        return
-    from ..reading import ReadingOptions, read_recording
-
-    chosen = reading or ReadingOptions()
-    with read_recording(
-        source, chosen.movie, chosen.segmentation, chosen.axes, rois=chosen.rois
-    ) as recording:
-        yield recording
-
-
-def _predict(
+def predict_with(
     recording: CinacRecording,
     classifier: Classifier,
     engine: Engine,
@@ -190,7 +153,7 @@ def _predict(
 ) -> ActivityResult:
     """Check a recording, run the engine, and put what came of it together."""
     started = time.perf_counter()
-    times = _check_recording(recording)
+    times = check_recording(recording)
     rois, card = recording.require_rois(), classifier.card
     threshold = card.threshold if options.threshold is None else float(options.threshold)
     notes = [*recording.notes, *check_fit(card, recording)]
@@ -208,9 +171,9 @@ def _predict(
         classifiers=(classifier.info,),
         classifier_index=np.zeros(len(rois.kept), np.int64),
         definition=card.definition,
-        skipped=dict(sorted({**rois.skipped, **rois.unselected}.items())),
+        skipped=left_out(recording),
         parameters={
-            **_describe(recording, times),
+            **describe(recording, times),
             "options": {**options.to_dict(), "threshold": threshold},
             "inputs": dict(card.inputs),
             **predicted.parameters,
@@ -220,40 +183,3 @@ def _predict(
         notes=(*notes, *predicted.notes),
         seconds=seconds,
     )
-
-
-def _check_recording(recording: CinacRecording) -> Times:
-    """Refuse a recording without movie or ROIs to predict; return its times."""
-    movie, rois = recording.require_movie(), recording.require_rois()
-    times = recording.times or Times(movie.n_frames)
-    if times.n_frames != movie.n_frames:
-        what = f"The movie has {movie.n_frames} frames, the recording has times for {times.n_frames}"
-        raise PredictionError(what, where=recording.identifier)
-    if not len(rois.kept):
-        reasons = [f"row {row}: {why}" for row, why in {**rois.skipped, **rois.unselected}.items()]
-        shown = "; ".join(reasons[:SHOWN_ROWS]) + (
-            f"; and {len(reasons) - SHOWN_ROWS} more" if len(reasons) > SHOWN_ROWS else ""
-        )
-        what = f"None of the {len(rois)} ROIs can be predicted" + (f": {shown}" if shown else "")
-        fix = "Select other ROIs, or look at them with: ndx-cinac inspect FILE"
-        raise PredictionError(what, where=recording.identifier, fix=fix)
-    return times
-
-
-def _describe(recording: CinacRecording, times: Times) -> dict[str, Any]:
-    """Return what was predicted, as JSON types."""
-    movie, rois, axes = recording.require_movie(), recording.require_rois(), recording.axes
-    rate = times.frame_rate
-    return {
-        "recording": recording.identifier,
-        "movie": {"shape": list(movie.shape), "dtype": str(movie.dtype)},
-        "frame_rate": rate if math.isfinite(rate) else None,
-        "pixel_size": recording.pixel_size,
-        "axes": {"masks": axes.masks, "evidence": axes.evidence, "detail": axes.detail},
-        "rois": {
-            "rows": len(rois),
-            "predicted": len(rois.kept),
-            "skipped": {str(row): why for row, why in rois.skipped.items()},
-            "unselected": {str(row): why for row, why in rois.unselected.items()},
-        },
-    }

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ConfigError
+
+COMBINATIONS: Mapping[str, Callable[..., Any]] = {
+    "mean": np.mean,
+    "median": np.median,
+    "max": np.max,
+    "min": np.min,
+}
+"""What can make one prediction of those of several segments, by name."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +62,7 @@ class PredictionOptions:
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> PredictionOptions:
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """Make options from a mapping; what it lacks has its default.
 
         Raises
@@ -69,6 +78,62 @@ class PredictionOptions:
         return cls(**values)
 
 
+@dataclass(frozen=True)
+class CellTypeOptions(PredictionOptions):
+    """How cell types are predicted.
+
+    Those of `PredictionOptions`, whose `threshold` is for binary classifiers here: the probability at or
+    above which a cell is of the predicted type. The others are, but for `cell_types`, for classifiers that
+    look at segments of the movie, as DeepCINAC's do.
+
+    Attributes
+    ----------
+    cell_types : str, Path or None
+        A YAML file that names the classifier's types, see `ndx_cinac.cell_types.read_cell_types`; None for
+        the names on its card.
+    n_segments : int
+        Segments (windows of frames) to predict for each ROI, the most active ones; 1 or more.
+    combine : {"mean", "median", "max", "min"} or callable
+        What makes one prediction of those of the segments; a callable is given an array of shape
+        (n_segments, n_outputs) and ``axis=0``.
+    overlap : float
+        Share of a segment that the next one has too, from 0 to below 1.
+    augment : bool
+        Whether flipped patches are predicted too.
+    """
+
+    cell_types: str | Path | None = None
+    n_segments: int = 2
+    combine: str | Callable[..., Any] = "mean"
+    overlap: float = 0.5
+    augment: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not _is_number(self.n_segments) or self.n_segments != int(self.n_segments) or self.n_segments < 1:
+            what = f"The option 'n_segments' is {self.n_segments!r}, not a whole number of 1 or more"
+            raise ConfigError(what)
+        if not callable(self.combine) and self.combine not in COMBINATIONS:
+            what = f"The option 'combine' is {self.combine!r}"
+            raise ConfigError(what, fix=f"Use a function, or one of: {', '.join(COMBINATIONS)}")
+        if not _is_number(self.overlap) or not 0 <= self.overlap < 1:
+            what = f"The option 'overlap' is {self.overlap!r}, not a number from 0 to below 1"
+            raise ConfigError(what)
+
+    @property
+    def combination(self) -> Callable[..., Any]:
+        """The function that makes one prediction of several."""
+        return self.combine if callable(self.combine) else COMBINATIONS[self.combine]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the options as JSON types; a function and a file by their names."""
+        names = self.combine
+        if callable(names):
+            names = getattr(names, "__name__", type(names).__name__)
+        file = None if self.cell_types is None else Path(self.cell_types).name
+        return {**asdict(replace(self, combine="mean")), "combine": names, "cell_types": file}
+
+
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
 
@@ -79,8 +144,8 @@ class Predicted:
 
     Attributes
     ----------
-    probabilities : ndarray of float32, shape (n_frames, n_kept)
-        One column for each of the recording's ``rois.kept``, in that order.
+    probabilities : ndarray of float32, shape (n_frames, n_kept) or (n_kept, n_outputs)
+        Of activity or of cell types, for each of the recording's ``rois.kept``, in that order.
     device : str
         Where the network ran.
     parameters : mapping

@@ -21,7 +21,7 @@ from pynwb.image import ImageSeries
 from pynwb.ophys import PlaneSegmentation
 
 from ..neurodata import ActivityPredictions, ClassifierTable, PredictedTransients, PredictionProvenance
-from ..results import ActivityResult, ClassifierInfo
+from ..results import ActivityResult, ClassifierInfo, Result
 from .output import CLASSIFIERS, MODULE, object_names
 
 CHUNK = (4096, 64)
@@ -60,28 +60,32 @@ class Place:
 
 
 def add_objects(result: ActivityResult, place: Place) -> ActivityPredictions:
-    """Put a result into the module `cinac`, which is made where it is absent; no name may be taken.
+    """Put predicted activity into the module `cinac`, which is made where it is absent; no name may be taken.
 
     Where no frame is above threshold there is no table of transients: NWB wants no tables without rows, and
     checks of the NWB Inspector fail on them.
     """
-    module = place.nwbfile.processing.get(MODULE)
-    if module is None:
-        description = (
-            "Activity and cell types of the regions of interest, predicted from the movie by ndx-cinac"
-        )
-        module = place.nwbfile.create_processing_module(MODULE, description)
-    rows = _classifier_rows(module, result.classifiers)
+    module = cinac_module(place.nwbfile)
+    rows = classifier_rows(module, result.classifiers)
     predictions = _predictions(result, place, module.data_interfaces[CLASSIFIERS], rows)
     module.add(predictions)
-    _, transients, provenance = object_names(place.name)
+    _, transients, provenance_name = object_names(place.name)
     if result.active.any():
         module.add(_transients(result, transients, place.segmentation))
-    module.add(_provenance(result, provenance, place.folder))
+    module.add(provenance(result, provenance_name, place.folder))
     return predictions
 
 
-def _classifier_rows(module: ProcessingModule, classifiers: tuple[ClassifierInfo, ...]) -> list[int]:
+def cinac_module(nwbfile: NWBFile) -> ProcessingModule:
+    """Return the module `cinac`; it is made where it is absent."""
+    module = nwbfile.processing.get(MODULE)
+    if module is not None:
+        return module
+    description = "Activity and cell types of the regions of interest, predicted from the movie by ndx-cinac"
+    return nwbfile.create_processing_module(MODULE, description)
+
+
+def classifier_rows(module: ProcessingModule, classifiers: tuple[ClassifierInfo, ...]) -> list[int]:
     """Rows of the classifiers in the module's ClassifierTable; one that is there is used again."""
     table = module.data_interfaces.get(CLASSIFIERS)
     if table is None:
@@ -150,16 +154,20 @@ def _transients(result: ActivityResult, name: str, segmentation: PlaneSegmentati
     return table
 
 
-def _provenance(result: ActivityResult, name: str, folder: Path | None) -> PredictionProvenance:
+def provenance(result: Result, name: str, folder: Path | None) -> PredictionProvenance:
     """Make the record of how the predictions came about."""
     source = result.source
     of_result = {
         "skipped": dict(result.skipped),
         "notes": list(result.notes),
         "seconds": round(result.seconds, 3),
+        "definition": result.definition,
     }
     parameters = {**result.parameters, "result": of_result}
     given = {} if source is None or source.path is None else {"source_path": source_path(source.path, folder)}
+    if source is not None:
+        origin = {"dandi_asset": source.dandi_asset, "source_digest": source.digest}
+        given |= {name: value for name, value in origin.items() if value}
     return PredictionProvenance(
         name=name,
         software=f"ndx-cinac {version('ndx-cinac')}",

@@ -6,7 +6,7 @@ import logging
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Literal, get_args
 from ..errors import ConfigError, OutputError
 
 OutputMode = Literal["copy", "standalone", "in-place"]
+Task = Literal["activity", "cell_type"]
 
 MODULE = "cinac"
 """Name of the processing module that holds everything that ndx-cinac writes."""
@@ -23,6 +24,8 @@ CLASSIFIERS = "classifiers"
 """Name of the ClassifierTable in that module."""
 
 DEFAULT_NAME = "ActivityPredictions"
+DEFAULT_CELL_TYPES_NAME = "CellTypePredictions"
+DEFAULT_NAMES: Mapping[Task, str] = {"activity": DEFAULT_NAME, "cell_type": DEFAULT_CELL_TYPES_NAME}
 
 logger = logging.getLogger(__name__)
 
@@ -39,23 +42,27 @@ class OutputOptions:
         "copy": the source's content plus the predictions. "standalone": session, subject, imaging plane, ROI
         table and predictions, without the movie and without links to other files. "in-place": the source
         gets the predictions.
-    name : str
-        Name of the predictions in the file.
+    name : str or None
+        Name of the predictions in the file; None for "ActivityPredictions" and "CellTypePredictions". Where
+        both are written, it is that of activity, and cell types are called ``NAMECellTypes``.
     overwrite : bool
         Replace an output file that exists, and predictions of that name in the source.
     """
 
     path: str | Path | None = None
     mode: OutputMode = "copy"
-    name: str = DEFAULT_NAME
+    name: str | None = None
     overwrite: bool = False
 
     def __post_init__(self) -> None:
         if self.mode not in get_args(OutputMode):
             what = f"Output mode '{self.mode}' does not exist"
             raise ConfigError(what, fix=f"Choose one of: {', '.join(get_args(OutputMode))}")
-        if not self.name.strip() or any(sign in self.name for sign in "/:") or self.name == CLASSIFIERS:
-            what = f"Predictions cannot be named '{self.name}'"
+        name = self.name
+        if name is not None and (
+            not name.strip() or any(sign in name for sign in "/:") or name == CLASSIFIERS
+        ):
+            what = f"Predictions cannot be named '{name}'"
             raise ConfigError(
                 what, fix=f"Choose a name without '/' and ':' that is not empty and not '{CLASSIFIERS}'"
             )
@@ -63,9 +70,30 @@ class OutputOptions:
             what = "In-place output goes to the source file and takes no output path"
             raise ConfigError(what, fix="Leave the output path out, or choose mode 'copy'")
 
+    def names(self, tasks: Sequence[Task]) -> dict[Task, str]:
+        """Names of the predictions of each task that is written."""
+        if self.name is None:
+            return {task: DEFAULT_NAMES[task] for task in tasks}
+        together = len(tasks) > 1
+        return {
+            task: f"{self.name}CellTypes" if together and task == "cell_type" else self.name for task in tasks
+        }
+
+
+def all_names(options: OutputOptions, tasks: Sequence[Task]) -> set[str]:
+    """Names of all objects that predictions of these tasks are written as."""
+    named = options.names(tasks)
+    found = set(object_names(named["activity"])) if "activity" in named else set()
+    return found | (set(cell_type_names(named["cell_type"])) if "cell_type" in named else set())
+
+
+def cell_type_names(name: str) -> tuple[str, str]:
+    """Names in the file of the cell types called `name` and of their provenance."""
+    return name, f"{name}Provenance"
+
 
 def object_names(name: str) -> tuple[str, str, str]:
-    """Names in the file of the predictions called `name`, of their transients and of their provenance."""
+    """Names in the file of the activity called `name`, of its transients and of its provenance."""
     if name == DEFAULT_NAME:
         return name, "PredictedTransients", "PredictionProvenance"
     return name, f"{name}Transients", f"{name}Provenance"
@@ -96,7 +124,7 @@ def goal_path(options: OutputOptions, source: Path | None) -> Path:
     return source.parent.resolve() / name
 
 
-def check_output(options: OutputOptions, source: Path | None) -> Path:
+def check_output(options: OutputOptions, source: Path | None, tasks: Sequence[Task] = ("activity",)) -> Path:
     """Refuse an output that cannot or must not be written, before any work is done.
 
     Parameters
@@ -105,6 +133,8 @@ def check_output(options: OutputOptions, source: Path | None) -> Path:
         Where and how.
     source : Path or None
         The NWB file that is predicted; None for one that lives only in memory.
+    tasks : sequence of {"activity", "cell_type"}
+        What will be written.
 
     Returns
     -------
@@ -127,7 +157,7 @@ def check_output(options: OutputOptions, source: Path | None) -> Path:
     _check_goal(goal, options, source)
     _check_folder(goal, source, options)
     if source is not None and options.mode != "standalone" and not options.overwrite:
-        present = sorted(set(object_names(options.name)) & set(stored_names(source)))
+        present = sorted(all_names(options, tasks) & set(stored_names(source)))
         if present:
             what = f"The file already holds '{present[0]}' in its module '{MODULE}'"
             raise OutputError(

@@ -12,6 +12,7 @@ from typing import Any
 
 import h5py
 import numpy as np
+from numpy.typing import NDArray
 from pynwb import NWBHDF5IO, NWBFile
 
 from ..errors import ReadingError
@@ -19,7 +20,7 @@ from ..extras import require
 from ..reading.opening import check_path
 from ..recording import Source, Times
 from ..results import ActivityResult, ClassifierInfo
-from .output import DEFAULT_NAME, MODULE, object_names
+from .output import DEFAULT_NAME, DEFAULT_NAMES, MODULE, Task, object_names
 
 PLACE = f"processing/{MODULE}"
 
@@ -93,46 +94,60 @@ def read_predictions(source: str | Path | NWBFile, name: str = DEFAULT_NAME) -> 
 
 def _read(nwbfile: NWBFile, name: str, path: Path | None) -> ActivityResult:
     """Read predictions from an open file."""
-    predictions = _predictions(nwbfile, name, path)
+    predictions = stored_object(nwbfile, name, "activity", path)
     columns = predictions.rois
     rows = np.asarray(columns.data[:], dtype=np.int64)
     provenance = nwbfile.processing[MODULE].data_interfaces.get(object_names(name)[2])
-    parameters, extra = _parameters(provenance)
-    used, index = np.unique(np.asarray(predictions.classifier.data[:], dtype=np.int64), return_inverse=True)
-    table = predictions.classifier.table
+    parameters, extra = kept_parameters(provenance)
+    classifiers, index = classifiers_of(predictions.classifier)
     return ActivityResult(
         probabilities=np.asarray(predictions.data[:], dtype=np.float32),
         roi_rows=rows,
         roi_ids=np.asarray(columns.table.id[:], dtype=np.int64)[rows],
         times=_times(predictions),
         threshold=float(predictions.threshold),
-        classifiers=tuple(classifier_row(table, int(row)) for row in used),
-        classifier_index=index.astype(np.int64).ravel(),
+        classifiers=classifiers,
+        classifier_index=index,
         definition=str(predictions.definition),
         skipped={int(row): why for row, why in extra.get("skipped", {}).items()},
         parameters=parameters,
         device="" if provenance is None else str(provenance.device),
-        source=_source(provenance, path),
+        source=source_of(provenance, path),
         notes=tuple(extra.get("notes", ())),
         output=path,
         seconds=float("nan") if extra.get("seconds") is None else float(extra["seconds"]),
     )
 
 
-def _predictions(nwbfile: NWBFile, name: str, path: Path | None) -> Any:
-    """Return the ActivityPredictions of that name."""
+def stored_object(nwbfile: NWBFile, name: str, task: Task, path: Path | None) -> Any:
+    """Return the predictions of that name and task.
+
+    Raises
+    ------
+    ReadingError
+        If there are none; the message lists those that there are.
+    """
     module = nwbfile.processing.get(MODULE)
     found = module.data_interfaces if module is not None else {}
-    activity = [key for key, value in found.items() if type(value).__name__ == "ActivityPredictions"]
-    if name in activity:
+    named = [key for key, value in found.items() if type(value).__name__ == DEFAULT_NAMES[task]]
+    if name in named:
         return found[name]
-    what = f"The file holds no activity predictions named '{name}'"
+    words = task.replace("_", " ")
+    what = f"The file holds no {words} predictions named '{name}'"
+    more = "" if task == "activity" else " --task cell-type"
     fix = (
-        f"Choose one of: {', '.join(activity)} (--name)"
-        if activity
-        else "Make some with: ndx-cinac predict FILE"
+        f"Choose one of: {', '.join(named)} (--name)"
+        if named
+        else f"Make some with: ndx-cinac predict FILE{more}"
     )
     raise ReadingError(what, where=None if path is None else str(path), fix=fix)
+
+
+def classifiers_of(column: Any) -> tuple[tuple[ClassifierInfo, ...], NDArray[np.int64]]:
+    """Return the classifiers that a column points to, and which of them each entry means."""
+    used, index = np.unique(np.asarray(column.data[:], dtype=np.int64), return_inverse=True)
+    infos = tuple(classifier_row(column.table, int(row)) for row in used)
+    return infos, index.astype(np.int64).ravel()
 
 
 def classifier_row(table: Any, row: int) -> ClassifierInfo:
@@ -150,7 +165,7 @@ def _times(series: Any) -> Times:
     return Times(n_frames, rate=float(series.rate), starting_time=float(series.starting_time or 0.0))
 
 
-def _parameters(provenance: Any | None) -> tuple[dict[str, Any], dict[str, Any]]:
+def kept_parameters(provenance: Any | None) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return what shaped the numbers, and what else the provenance keeps of the result."""
     if provenance is None:
         return {}, {}
@@ -158,7 +173,7 @@ def _parameters(provenance: Any | None) -> tuple[dict[str, Any], dict[str, Any]]
     return kept, kept.pop("result", {})
 
 
-def _source(provenance: Any | None, path: Path | None) -> Source | None:
+def source_of(provenance: Any | None, path: Path | None) -> Source | None:
     """Return where predictions came from."""
     if provenance is None:
         return None
@@ -171,4 +186,6 @@ def _source(provenance: Any | None, path: Path | None) -> Source | None:
         movie_id=str(provenance.source_movie_id),
         segmentation_path=str(provenance.source_segmentation_path),
         segmentation_id=str(provenance.source_segmentation_id),
+        dandi_asset=getattr(provenance, "dandi_asset", None),
+        digest=getattr(provenance, "source_digest", None),
     )
