@@ -23,7 +23,14 @@ from ndx_cinac.simulation import (
     load_config,
     simulate_field,
 )
-from ndx_cinac.simulation.activity import SHAPES, label_rises, simulate_activity, transient
+from ndx_cinac.simulation.activity import (
+    LEAST_TYPICAL,
+    SHAPES,
+    label_rises,
+    simulate_activity,
+    transient,
+    typical_rise,
+)
 from ndx_cinac.simulation.settings import ActivitySettings
 
 SMALL = SimulationConfig(movie=MovieSettings(shape=(40, 48), n_frames=(150, 150)))
@@ -116,6 +123,15 @@ def test_small_rises_are_doubtful_and_tiny_ones_inactive():
     active, ignored = label_rises(np.array(rise(1.0) + rise(0.2) + rise(0.05)), 0.13, 0.25)
     np.testing.assert_array_equal(np.flatnonzero(active), [1, 2])
     np.testing.assert_array_equal(np.flatnonzero(ignored), [7, 8])
+
+
+def test_a_rise_is_compared_with_rises_and_not_with_the_height_that_they_reach_together():
+    stairs = np.repeat(np.arange(6.0), 2)
+    trace = np.concatenate([[0.0], stairs, 5 - stairs, [0.0, 0.3, 0.0]])
+    assert typical_rise(trace) == 1
+    active, _ = label_rises(trace, 0.13, 0.25)
+    assert active[-2]
+    assert typical_rise(np.zeros(9)) == typical_rise(np.tile([0.0, 0.1], 50)) == LEAST_TYPICAL
 
 
 def test_a_transient_that_rides_on_another_is_labelled_by_itself():

@@ -24,6 +24,9 @@ WARM_UP = 300
 SMALLEST_STEP = 0.01
 """A trace rises where it gains more than this from one frame to the next (a typical transient is 1 high)."""
 
+LEAST_TYPICAL = 0.8
+"""What rises are compared with is at least so large, whatever the cell's own are."""
+
 
 @dataclass(frozen=True)
 class Activity:
@@ -128,7 +131,7 @@ def label_rises(
     ignored_below: float,
     *,
     context: slice = slice(None),
-    tallest: float | None = None,
+    typical: float | None = None,
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Mark every rise of a noise-free trace from its onset (the last frame before it) to its peak.
 
@@ -137,33 +140,49 @@ def label_rises(
     trace : ndarray, shape (n,)
         The trace; a typical transient is 1 high.
     negative_below, ignored_below : float
-        Rises below the first part of the trace's height are no transients; those between both are doubtful.
+        Rises below the first part of a typical one are no transients; those between both are doubtful.
     context : slice
         The frames to return; those around them only help to find rises that cross the ends.
-    tallest : float, optional
-        The trace's height, where it is not its own `height_of`: that of the other cell in the ROI.
+    typical : float, optional
+        Size of a typical rise, where it is not the trace's own `typical_rise`: that of the ROI's other cell.
 
     Returns
     -------
     active, ignored : ndarray of bool
         The labels of the frames asked for; no frame is both.
     """
-    rising = np.diff(np.asarray(trace, np.float64)) > SMALLEST_STEP
-    edges = np.diff(np.concatenate([[0], rising.astype(np.int8), [0]]))
-    height = height_of(trace[context]) if tallest is None else tallest
+    onsets, peaks = _rises(trace)
+    typical = typical_rise(trace[context]) if typical is None else typical
     active, ignored = np.zeros(len(trace), bool), np.zeros(len(trace), bool)
-    for onset, peak in zip(np.flatnonzero(edges == 1), np.flatnonzero(edges == -1), strict=True):
+    for onset, peak in zip(onsets, peaks, strict=True):
         rise = trace[peak] - trace[onset]
-        if rise >= ignored_below * height:
+        if rise >= ignored_below * typical:
             active[onset : peak + 1] = True
-        elif rise >= negative_below * height:
+        elif rise >= negative_below * typical:
             ignored[onset : peak + 1] = True
     return active[context], (ignored & ~active)[context]
 
 
-def height_of(trace: NDArray[np.floating]) -> float:
-    """Return the height of a noise-free trace's tallest transients, at least half a typical one's."""
-    return max(float(np.percentile(trace, 99.5)), 0.5)
+def typical_rise(trace: NDArray[np.floating]) -> float:
+    """Return the size of a noise-free trace's typical rise.
+
+    Rises of at least this size make half of all that the trace rises: many tiny ones hardly count, and
+    transients that ride on one another count by what each of them adds, not by the height that they reach.
+    It is at least `LEAST_TYPICAL`, so that a cell that only bustles has no transients.
+    """
+    onsets, peaks = _rises(trace)
+    sizes = np.sort(trace[peaks] - trace[onsets])[::-1]
+    if not len(sizes):
+        return LEAST_TYPICAL
+    half = int(np.searchsorted(np.cumsum(sizes), 0.5 * sizes.sum()))
+    return max(float(sizes[min(half, len(sizes) - 1)]), LEAST_TYPICAL)
+
+
+def _rises(trace: NDArray[np.floating]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Last frame before each rise, and its last frame."""
+    rising = np.diff(np.asarray(trace, np.float64)) > SMALLEST_STEP
+    edges = np.diff(np.concatenate([[0], rising.astype(np.int8), [0]]))
+    return np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
 
 
 def transient(shape: Shape, rise: float, decay: float, delay: float, n_frames: int) -> NDArray[np.float64]:

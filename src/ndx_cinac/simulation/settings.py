@@ -129,7 +129,7 @@ class ActivitySettings:
     saturation: Range = (1.5, 4.0)
     """Brightness that such a cell never passes."""
     negative_below: float = 0.13
-    """Rises below this part of the cell's tallest transients are not called transients."""
+    """Rises below this part of the cell's typical ones are not called transients."""
     ignored_below: float = 0.25
     """Rises between that and this part are neither: training and scoring leave their frames out."""
 

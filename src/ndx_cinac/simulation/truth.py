@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .activity import height_of, label_rises
+from .activity import label_rises, typical_rise
 from .background import Background
 from .cells import FieldCells
 from .defects import Defects
@@ -40,8 +40,9 @@ def truth_of(
     """Return the truth of ROIs.
 
     A cell's is its own. A doublet is active when either cell is; what counts as a transient is judged by the
-    tallest of the two. An ROI without a cell is never active, but the rises of a process beneath it are
-    doubtful: they are those of a neuron, if not of a soma. Rises that no frame shows are doubtful.
+    larger of the two's typical rises. An ROI without a cell is never active, but the rises of a process
+    beneath it are doubtful: they are those of a neuron, if not of a soma. Rises that no frame shows are
+    doubtful.
     """
     shape = (len(rois), cells.course.shape[1])
     active, ignored = np.zeros(shape, bool), np.zeros(shape, bool)
@@ -70,12 +71,12 @@ def truth_of(
 def _either(
     chosen: tuple[int, ...], cells: FieldCells, settings: ActivitySettings
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Label the rises of cells that share an ROI, each beside the tallest of all."""
+    """Label the rises of cells that share an ROI, each beside the largest typical one."""
     heights = cells.height[list(chosen)] / cells.height[list(chosen)].max()
     traces = heights[:, None] * cells.activity.calcium[list(chosen)]
-    tallest = max(height_of(trace) for trace in traces)
+    typical = max(typical_rise(trace) for trace in traces)
     labels = [
-        label_rises(trace, settings.negative_below, settings.ignored_below, tallest=tallest)
+        label_rises(trace, settings.negative_below, settings.ignored_below, typical=typical)
         for trace in traces
     ]
     active = np.any([rising for rising, _ in labels], axis=0)
