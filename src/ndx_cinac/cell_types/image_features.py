@@ -45,7 +45,7 @@ class FieldImages:
     ----------
     mean : ndarray of float32, shape (first, second)
         Mean of the sampled frames; finite.
-    deviations : ndarray of float32, shape (n_sampled, first, second)
+    deviations : ndarray of float32, shape (first, second, n_sampled)
         Sampled frames minus `mean`, gain and offset of whole frames taken out, slightly smoothed in space.
     strength : ndarray of float32, shape (first, second)
         Square root of the sum of their squares over time.
@@ -106,7 +106,8 @@ def field_images(
     for frame in deviations:
         _ndimage.gaussian_filter(frame, 0.7, output=frame)
     deviations -= deviations.mean(axis=0)
-    strength = np.sqrt(np.einsum("tij,tij->ij", deviations, deviations))
+    deviations = np.ascontiguousarray(np.moveaxis(deviations, 0, -1))
+    strength = np.sqrt(np.einsum("ijt,ijt->ij", deviations, deviations))
     covered = np.zeros(rois.shape, bool)
     for row in rois.usable:
         pixels = rois.pixels(int(row))
@@ -149,7 +150,7 @@ def surroundings(
     free = ring & ~images.covered[window]
     ring = free if free.sum() >= FEWEST_RING_PIXELS else ring
     centred = trace - trace.mean()
-    products = np.tensordot(centred, images.deviations[:, window[0], window[1]], axes=1)
+    products = images.deviations[window] @ centred
     scale = np.maximum(images.strength[window] * np.sqrt((centred**2).sum()), 1e-9)
     correlation = np.asarray(products / scale, np.float32)
     return Surroundings(mask, ring, images.mean[window], correlation, middle - low)
