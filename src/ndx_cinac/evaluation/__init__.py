@@ -3,6 +3,8 @@
 from .activity import ActivityScores, match_periods, periods, score_activity
 from .activity_report import EvaluationOptions, evaluate_activity
 from .baselines import best_threshold, oasis_scores, smoothed_rise_scores, smoothed_trace_scores
+from .cell_type_files import CellTypeEvaluationOptions, evaluate_cell_types
+from .cell_types import CellTypeEvaluation
 from .recordings import AnnotatedPredictions
 from .report import ActivityReport
 from .truth import ActivityTruth, truth_from_nwb
@@ -12,9 +14,12 @@ __all__ = [
     "ActivityScores",
     "ActivityTruth",
     "AnnotatedPredictions",
+    "CellTypeEvaluation",
+    "CellTypeEvaluationOptions",
     "EvaluationOptions",
     "best_threshold",
     "evaluate_activity",
+    "evaluate_cell_types",
     "match_periods",
     "oasis_scores",
     "periods",

@@ -2,18 +2,41 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..extras import require
-from ..plotting.style import BLUE, new_figure
 
 LEVEL = 0.5
 """At or above it a type counts as predicted, as in DeepCINAC."""
+
+
+@dataclass(frozen=True)
+class ClassScores:
+    """One cell type: NaN where a figure is not defined.
+
+    Attributes
+    ----------
+    name : str
+        The type.
+    n_cells : int
+        Cells annotated as such.
+    precision, recall, f1 : float
+        From 0 to 1.
+    """
+
+    name: str
+    n_cells: int
+    precision: float
+    recall: float
+    f1: float
 
 
 @dataclass(frozen=True)
@@ -25,13 +48,18 @@ class CellTypeEvaluation:
     names : tuple of str
         Name of each cell type; a type's code is its place here.
     segments : tuple of str
-        File and segment of each prediction.
+        File and segment, or file and ROI, of each prediction.
     true : ndarray of int, shape (n,)
         Code of the annotated type.
     probabilities : ndarray of float, shape (n, n_types), or (n,) from a binary classifier
         Predictions; those of a binary classifier are for the type of code 1.
     left_out : tuple of str
-        Segments without a cell type, or with one that the configuration does not have, with the reason.
+        What was not counted, with the reason: no cell type, or one that cannot be predicted.
+    labels : ndarray of int, shape (n,), or None
+        Code of the type that was predicted, where that was written down; else it follows from the
+        probabilities.
+    notes : tuple of str
+        What a reader should know.
     """
 
     names: tuple[str, ...]
@@ -39,6 +67,8 @@ class CellTypeEvaluation:
     true: NDArray[np.int64]
     probabilities: NDArray[np.float64]
     left_out: tuple[str, ...] = ()
+    labels: NDArray[np.int64] | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def binary(self) -> bool:
@@ -47,7 +77,9 @@ class CellTypeEvaluation:
 
     @property
     def predicted(self) -> NDArray[np.int64]:
-        """Code of the predicted type, shape (n,): the most probable one, or by 0.5 if binary."""
+        """Code of the predicted type, shape (n,): as written down, else the most probable one."""
+        if self.labels is not None:
+            return self.labels
         if self.binary:
             return np.asarray(self.probabilities >= LEVEL, dtype=np.int64)
         return np.asarray(self.probabilities.argmax(axis=1), dtype=np.int64)
@@ -82,9 +114,29 @@ class CellTypeEvaluation:
     @property
     def confusion(self) -> NDArray[np.int64]:
         """Cells by annotated type (rows) and predicted type (columns), in the order of `names`."""
-        counts: NDArray[np.int64] = np.zeros((len(self.names), len(self.names)), np.int64)
-        np.add.at(counts, (self.true, self.predicted), 1)
-        return counts
+        counted = _metrics().confusion_matrix(self.true, self.predicted, labels=self._codes)
+        return np.asarray(counted, np.int64)
+
+    @property
+    def classes(self) -> tuple[ClassScores, ...]:
+        """Precision, recall and F1 of each type."""
+        figures = _metrics().precision_recall_fscore_support(
+            self.true, self.predicted, labels=self._codes, zero_division=np.nan
+        )
+        return tuple(
+            ClassScores(name, int(n), float(precision), float(recall), float(f1))
+            for name, precision, recall, f1, n in zip(self.names, *figures, strict=True)
+        )
+
+    @property
+    def balanced_accuracy(self) -> float:
+        """Mean recall of the types that were annotated, however rare; NaN if there are no cells."""
+        recalls = [each.recall for each in self.classes if each.n_cells]
+        return float(np.mean(recalls)) if recalls else math.nan
+
+    @property
+    def _codes(self) -> list[int]:
+        return list(range(len(self.names)))
 
     def report(self) -> str:
         """Return precision, recall and F1 of each type as text.
@@ -94,11 +146,8 @@ class CellTypeEvaluation:
         MissingExtraError
             If scikit-learn is not installed.
         """
-        metrics = require("sklearn.metrics", extra="train", feature="A report on cell types")
-        codes = list(range(len(self.names)))
-        names = list(self.names)
-        options = {"labels": codes, "target_names": names, "digits": 3, "zero_division": np.nan}
-        return str(metrics.classification_report(self.true, self.predicted, **options))
+        options = {"target_names": list(self.names), "digits": 3, "zero_division": np.nan}
+        return str(_metrics().classification_report(self.true, self.predicted, labels=self._codes, **options))
 
     def own_probabilities(self) -> dict[str, NDArray[np.float64]]:
         """Return for each annotated type the probability that its cells were given for it.
@@ -116,28 +165,96 @@ class CellTypeEvaluation:
 
     def summary(self) -> str:
         """Return everything as one screen of text."""
-        counts = ", ".join(
-            f"{n} {name}" for name, n in zip(self.names, self.confusion.sum(axis=1), strict=True)
-        )
-        lines = [f"{len(self.true)} cells: {counts}", f"accuracy {self.accuracy:.3f}"]
+        lines = [f"{len(self.true)} cells: {self._counts()}", f"accuracy {self.accuracy:.3f}"]
+        behind = [*self.notes, *(f"left out: {reason}" for reason in self.left_out)]
         if not len(self.true):
-            return "\n".join([*lines, *(f"left out: {reason}" for reason in self.left_out)])
-        if self.binary:
-            lines += [f"{name} {value:.3f}" for name, value in self.binary_metrics.items()]
-        else:
-            lines += [
-                f"{self.n_without_type} cells without a type of {LEVEL} or more",
-                f"{self.n_with_several_types} cells with several such types",
-            ]
+            return "\n".join([*lines, *behind])
+        lines.append(f"balanced accuracy {self.balanced_accuracy:.3f}")
+        lines += [f"{name} {value:.3f}" for name, value in self._binary_figures()]
+        lines += list(self._uncertain())
         lines += ["annotated (rows) and predicted (columns):", str(self.confusion), self.report()]
-        for name, values in self.own_probabilities().items():
-            figures = (
-                f"mean {values.mean():.2f}, std {values.std():.2f}, {values.min():.2f} to {values.max():.2f}"
-            )
-            lines.append(f"probability in {name} cells: {figures}")
-        return "\n".join([*lines, *(f"left out: {reason}" for reason in self.left_out)])
+        lines += list(self._spreads())
+        return "\n".join([*lines, *behind])
 
-    def save_distributions(self, folder: Path) -> list[Path]:
+    def to_dict(self) -> dict[str, Any]:
+        """Return all figures and cells as JSON types; None for what is not defined."""
+        return {
+            "task": "cell-type",
+            "cell_types": list(self.names),
+            "n_cells": len(self.true),
+            "accuracy": _number(self.accuracy),
+            "balanced_accuracy": _number(self.balanced_accuracy),
+            "binary": {name: _number(value) for name, value in self._binary_figures()},
+            "n_without_type": self.n_without_type,
+            "n_with_several_types": self.n_with_several_types,
+            "confusion": self.confusion.tolist(),
+            "classes": [
+                {
+                    "name": each.name,
+                    "n_cells": each.n_cells,
+                    "precision": _number(each.precision),
+                    "recall": _number(each.recall),
+                    "f1": _number(each.f1),
+                }
+                for each in self.classes
+            ],
+            "cells": [
+                {
+                    "cell": cell,
+                    "annotated": self.names[true],
+                    "predicted": self.names[predicted],
+                    "probability": np.round(probability, 4).tolist(),
+                }
+                for cell, true, predicted, probability in zip(
+                    self.segments, self.true, self.predicted, self.probabilities, strict=True
+                )
+            ],
+            "left_out": list(self.left_out),
+            "notes": list(self.notes),
+        }
+
+    def to_markdown(self) -> str:
+        """Return all figures as lists and tables."""
+        return "\n".join(self._markdown()) + "\n"
+
+    def _markdown(self) -> Iterator[str]:
+        yield from ("# Predicted against annotated cell types", "")
+        yield f"- {len(self.true)} cells: {self._counts()}"
+        yield f"- accuracy {self.accuracy:.3f}, balanced accuracy {self.balanced_accuracy:.3f}"
+        yield from (f"- {name} {value:.3f}" for name, value in self._binary_figures())
+        yield from (f"- {line}" for line in (*self._uncertain(), *self._spreads(), *self.notes))
+        yield from (f"- left out: {reason}" for reason in self.left_out)
+        yield from ("", "| type | cells | precision | recall | F1 |", "| --- | --- | --- | --- | --- |")
+        for each in self.classes:
+            figures = (each.precision, each.recall, each.f1)
+            shown = " | ".join("-" if math.isnan(value) else f"{value:.3f}" for value in figures)
+            yield f"| {each.name} | {each.n_cells} | {shown} |"
+        yield from ("", "| annotated as, predicted as | " + " | ".join(self.names) + " |")
+        yield "| --- " * (1 + len(self.names)) + "|"
+        for name, row in zip(self.names, self.confusion.tolist(), strict=True):
+            yield f"| {name} | " + " | ".join(str(count) for count in row) + " |"
+
+    def _counts(self) -> str:
+        counts = np.bincount(self.true, minlength=len(self.names))
+        return ", ".join(f"{n} {name}" for name, n in zip(self.names, counts, strict=True))
+
+    def _binary_figures(self) -> list[tuple[str, float]]:
+        """Return the figures that DeepCINAC prints for two types, of the second one."""
+        return list(self.binary_metrics.items()) if len(self.names) == 2 else []
+
+    def _uncertain(self) -> Iterator[str]:
+        """Count cells that are not clearly of one type; with one probability there are none."""
+        if not self.binary:
+            yield f"{self.n_without_type} cells without a type of {LEVEL} or more"
+            yield f"{self.n_with_several_types} cells with several such types"
+
+    def _spreads(self) -> Iterator[str]:
+        """Say how the probabilities of each annotated type are distributed."""
+        for name, values in self.own_probabilities().items():
+            spread = f"mean {values.mean():.2f}, std {values.std():.2f}"
+            yield f"probability in {name} cells: {spread}, {values.min():.2f} to {values.max():.2f}"
+
+    def save_distributions(self, folder: Path, kind: str = "png") -> list[Path]:
         """Draw a histogram of the probabilities of each annotated type, and return the files.
 
         Raises
@@ -145,21 +262,23 @@ class CellTypeEvaluation:
         MissingExtraError
             If matplotlib is not installed.
         """
+        from ..plotting.cell_type_evaluation import plot_distribution
+
         stamp = datetime.now().strftime("%Y_%m_%d.%H-%M-%S")
         files = []
-        for name, values in self.own_probabilities().items():
-            figure = new_figure(5, 3)
-            axes = figure.add_subplot()
-            axes.hist(100 * values, bins=20, range=(0, 100), color=BLUE)
-            axes.locator_params(axis="y", integer=True)
-            about = self.names[1] if self.binary else name
-            axes.set(
-                xlim=(0, 100), xlabel=f"Probability of {about} (%)", ylabel="Cells", title=f"{name} cells"
-            )
-            files.append(folder / f"hist_prediction_distribution_{name}_{stamp}.png")
-            figure.savefig(files[-1], dpi=150)
+        for name in self.own_probabilities():
+            files.append(folder / f"hist_prediction_distribution_{name}_{stamp}.{kind}")
+            plot_distribution(self, name).savefig(files[-1], dpi=150)
         return files
+
+
+def _metrics() -> Any:
+    return require("sklearn.metrics", extra="train", feature="An evaluation of cell types")
 
 
 def _share(part: int, whole: int) -> float:
     return part / whole if whole else float("nan")
+
+
+def _number(value: float) -> float | None:
+    return None if math.isnan(value) else round(value, 4)

@@ -64,8 +64,10 @@ class Example:
         How far the demixed trace rises in it, over its noise; NaN without a movie.
     threshold : float
         The recording's threshold.
+    start_frame : int
+        Frame that the following arrays begin with.
     seconds, probability : ndarray of float, shape (n_frames,)
-        Time and prediction of the frames around it.
+        Time and prediction of the frames around the period.
     active, judged : ndarray of bool, shape (n_frames,)
         The truth about them.
     trace : ndarray of float32, shape (n_frames,), or None
@@ -82,6 +84,7 @@ class Example:
     peak_probability: float
     height: float
     threshold: float
+    start_frame: int
     seconds: NDArray[np.float64]
     probability: NDArray[np.float32]
     active: NDArray[np.bool_]
@@ -163,6 +166,7 @@ def _example(
         peak_probability=float(recording.probabilities[start:end, column].max()),
         height=float(height),
         threshold=recording.threshold,
+        start_frame=part.start,
         seconds=recording.times.seconds()[part],
         probability=recording.probabilities[part, column],
         active=recording.active[part, column],

@@ -139,8 +139,8 @@ def annotated_predictions(
         If there are no predictions of that name, no annotations, or they are of different ROIs.
     """
     with ExitStack() as stack:
-        nwbfile, path = _opened(stack, source)
-        other, other_path = (nwbfile, path) if annotations is None else _opened(stack, annotations)
+        nwbfile, path = opened_file(stack, source)
+        other, other_path = (nwbfile, path) if annotations is None else opened_file(stack, annotations)
         result = read_predictions(nwbfile, name)
         table = nwbfile.processing[MODULE][name].rois.table
         target = same_rois(other, table, other_path, ("AnnotatedSegments", "ActivityAnnotations"))
@@ -208,7 +208,7 @@ def mask_order(result: ActivityResult) -> MaskOrder:
     return cast(MaskOrder, order) if order in ("matching", "exchanged") else "matching"
 
 
-def _opened(stack: ExitStack, source: str | Path) -> tuple[NWBFile, Path]:
+def opened_file(stack: ExitStack, source: str | Path) -> tuple[NWBFile, Path]:
     """Open a file until the stack is left."""
     opened = open_nwbfile(source)
     if opened.close is not None:
