@@ -209,6 +209,7 @@ def test_every_preset_can_be_simulated(name):
         ({"camera": {"snr": 3}}, "A pair of numbers was expected, not 3"),
         ({"movie": {"n_frames": [10, 10.5]}}, "A whole number of at least 0 was expected, not 10.5"),
         ({"movie": {"frame_rate": [-1, 3]}}, "A number of at least 0 was expected, not -1"),
+        ({"session": {"age": 3}}, "A text was expected, not 3"),
         ({"movie": {"frame_rate": ["a", 3]}}, "A number of at least 0 was expected, not 'a'"),
     ],
 )
@@ -233,6 +234,23 @@ def test_a_file_that_is_no_yaml_is_refused(tmp_path: Path):
 def test_an_unknown_preset_lists_the_known_ones():
     with pytest.raises(ConfigError, match=r"Presets are: .*two-photon-sparse"):
         load_config("three-photon")
+
+
+def test_a_logarithmic_range_from_0_is_refused():
+    config = replace(SMALL, activity=ActivitySettings(event_rate=(0, 0.1)))
+    with pytest.raises(ConfigError, match=r"logarithmic scale cannot start at 0: \[0, 0.1\]"):
+        simulate_field(config, 0)
+
+
+def test_a_rate_of_0_leaves_cells_without_events():
+    settings = ActivitySettings(event_rate=(0, 0), network_probability=0)
+    assert not simulate_activity(np.random.default_rng(0), settings, 5, 100, 10.0).spikes.any()
+
+
+@pytest.mark.parametrize("name", list_presets())
+def test_every_preset_comes_back_from_plain_mappings(name):
+    config = load_config(name)
+    assert SimulationConfig.from_dict(config.to_dict()) == config
 
 
 def test_a_negative_seed_is_refused():

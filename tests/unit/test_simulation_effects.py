@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -506,6 +506,14 @@ def test_the_background_of_one_photon_fields_changes_more_than_most_cells(one_ph
             outside[tuple(field.rois.pixels(roi).T)] = False
         background = field.movie[:, outside].mean(axis=1)
         assert background.std() > 0.1 * np.median(np.ptp(field.fluorescence, axis=0)) / 6
+
+
+def test_every_one_photon_setting_takes_the_place_of_another():
+    used = PLAIN.as_one_photon()
+    for entry in fields(OnePhotonSettings):
+        homes = [s for s in (used.movie, used.cells, used.background, used.camera) if hasattr(s, entry.name)]
+        assert len(homes) == (entry.name != "probability"), entry.name
+        assert all(getattr(home, entry.name) == getattr(PLAIN.one_photon, entry.name) for home in homes)
 
 
 def test_one_photon_fields_are_as_frequent_as_the_config_says():

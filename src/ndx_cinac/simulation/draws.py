@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
+from ..errors import ConfigError
 from .settings import Range
 
 
@@ -17,7 +18,18 @@ def uniform(rng: np.random.Generator, limits: Range) -> float:
 
 
 def log_uniform(rng: np.random.Generator, limits: Range) -> float:
-    """Draw one value, its logarithm evenly spread between those of the limits (both above 0)."""
+    """Draw one value, its logarithm evenly spread between those of the limits; 0 if both are 0.
+
+    Raises
+    ------
+    ConfigError
+        If only the lower limit is 0: there is no such logarithm.
+    """
+    if limits[1] == 0:
+        return 0.0
+    if limits[0] <= 0:
+        what = f"A setting that is drawn on a logarithmic scale cannot start at 0: {list(limits)}"
+        raise ConfigError(what, fix="Begin its range above 0, or make both ends 0")
     return math.exp(rng.uniform(math.log(limits[0]), math.log(limits[1])))
 
 

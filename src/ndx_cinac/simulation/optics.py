@@ -93,7 +93,7 @@ class CameraSettings:
     """Blur of the frame when the focus is one standard deviation off, pixels."""
     bidirectional_probability: float = 0.1
     """Fields whose every other line is off, as scanned in both directions."""
-    bidirectional: Range = (0.2, 2.0)
+    bidirectional: Range = (0.1, 1.5)
     """By how much, pixels."""
     snr: Range = (2.5, 60.0)
     """Height of a typical transient over the noise, after a matched filter over the soma, logarithmic."""
