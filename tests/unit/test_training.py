@@ -22,6 +22,7 @@ SMALL = TrainingConfig(
         movie=MovieSettings(shape=(32, 32), n_frames=(120, 150)), cells=CellSettings(number=(3, 5))
     ),
     n_fields=4,
+    n_validation_fields=2,
     n_calibration_fields=3,
     n_test_fields=3,
     workers=0,
@@ -30,6 +31,9 @@ SMALL = TrainingConfig(
     steps=12,
     batch_size=4,
     crop_frames=64,
+    validate_every=5,
+    checkpoint_every=4,
+    figures=False,
 )
 
 
@@ -38,7 +42,7 @@ def job(number: int = 0, seed: int = 0, **settings) -> FieldJob:
 
 
 def assert_same_example(one, other):
-    for name in ("channels", "active", "judged", "snr", "baseline", "diameters"):
+    for name in ("channels", "active", "judged", "neighbours", "snr", "baseline", "diameters"):
         np.testing.assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)
     assert (one.frame_rate, one.pixel_size) == (other.frame_rate, other.pixel_size)
 
@@ -49,7 +53,7 @@ def test_an_example_holds_what_the_network_is_given_of_every_roi():
     assert n_channels == len(CHANNELS)
     assert 120 <= n_frames <= 150
     assert np.isfinite(example.channels).all()
-    for name in ("active", "judged", "baseline"):
+    for name in ("active", "judged", "neighbours", "baseline"):
         assert getattr(example, name).shape == (n_rois, n_frames), name
     assert example.snr.shape == example.diameters.shape == (n_rois,)
 
@@ -77,10 +81,11 @@ def test_a_cached_field_comes_back_as_it_was_made(tmp_path: Path, monkeypatch):
     assert_same_example(made, stored)
 
 
-def test_a_cache_of_other_settings_is_refused(tmp_path: Path):
-    make_examples([job()], workers=0, cache=tmp_path)
-    with pytest.raises(ConfigError, match="made with other settings"):
-        make_examples([job(ridge=0.5)], workers=0, cache=tmp_path)
+def test_a_cache_keeps_examples_of_other_settings_apart(tmp_path: Path):
+    (one,) = make_examples([job()], workers=0, cache=tmp_path)
+    (other,) = make_examples([job(ridge=0.5)], workers=0, cache=tmp_path)
+    assert not np.array_equal(one.channels, other.channels)
+    assert len(list(tmp_path.glob("*/settings.json"))) == 2
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +126,7 @@ def test_the_card_says_what_it_was_made_from(trained):
 def test_progress_reaches_the_end_of_each_stage(trained):
     _, _, stages = trained
     assert ("training", SMALL.steps, SMALL.steps) in stages
-    assert ("simulating fields", 4, 4) in stages
+    assert ("making examples", 6, 6) in stages
 
 
 @pytest.mark.tensorflow
@@ -141,7 +146,7 @@ def test_the_same_seed_trains_the_same_network():
 def test_an_existing_folder_is_refused_before_anything_is_made(tmp_path: Path, monkeypatch):
     from ndx_cinac.training import activity as training
 
-    monkeypatch.setattr(training, "make_examples", lambda *args, **kwargs: pytest.fail("made fields"))
+    monkeypatch.setattr(training, "plan_sources", lambda *args: pytest.fail("went on"))
     with pytest.raises(OutputError, match="exists"):
         training.train_activity(SMALL, tmp_path)
 

@@ -89,7 +89,7 @@ def plane_segmentation(
         values = {} if invalid is None else {"invalid": bool(invalid[row] > 0)}
         table.add_row(
             id=row if ids is None else ids[row],
-            pixel_mask=_pixels(np.stack([x, y], axis=1), frame),
+            pixel_mask=contour_pixels(np.stack([x, y], axis=1), frame),
             contour_x=[int(value) for value in x],
             contour_y=[int(value) for value in y],
             **values,
@@ -97,8 +97,10 @@ def plane_segmentation(
     return table
 
 
-def _pixels(contour: NDArray[np.integer], frame: tuple[int, int] | None) -> list[tuple[int, int, float]]:
-    """Pixels of the frame inside and on a contour, as (x, y, 1)."""
+def contour_pixels(
+    contour: NDArray[np.integer], frame: tuple[int, int] | None
+) -> list[tuple[int, int, float]]:
+    """Pixels of the frame (height, width) inside and on a contour, as (x, y, 1)."""
     if len(contour) == 0:
         return []
     corner = contour.min(axis=0)

@@ -1,4 +1,4 @@
-"""Training of activity classifiers on simulated movies."""
+"""Training of classifiers: on annotated recordings, .cinac files and simulated movies."""
 
 from ..extras import require
 
@@ -6,5 +6,18 @@ require("sklearn", extra="train", feature="Training a classifier")
 
 from .activity import train_activity  # noqa: E402
 from .config import TrainingConfig  # noqa: E402
+from .settings import (  # noqa: E402
+    AugmentationSettings,
+    FineTuningSettings,
+    PieceSettings,
+    SourceSettings,
+)
 
-__all__ = ["TrainingConfig", "train_activity"]
+__all__ = [
+    "AugmentationSettings",
+    "FineTuningSettings",
+    "PieceSettings",
+    "SourceSettings",
+    "TrainingConfig",
+    "train_activity",
+]

@@ -72,7 +72,8 @@ class Checkpoints:
         """Write a checkpoint: `record` of JSON types, and arrays by name (none of them "record")."""
         partial = self.folder / f"{STATE_FILE}.partial"
         with partial.open("wb") as file:
-            np.savez(file, **{RECORD: np.array(json.dumps(record))}, **arrays)
+            stored: dict[str, Any] = {RECORD: np.array(json.dumps(record)), **arrays}
+            np.savez(file, **stored)
         partial.replace(self.folder / STATE_FILE)
 
     def load(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]] | None:

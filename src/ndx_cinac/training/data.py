@@ -1,65 +1,53 @@
-"""Examples for training: simulated fields, reduced at once to what a network is given of each ROI."""
+"""Examples for training, made in several processes and kept for another training."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import multiprocessing
+import zlib
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ..errors import ConfigError
-from ..evaluation import smoothed_trace_scores
 from ..extras import require
 from ..movies import ArrayMovie
 from ..progress import Progress, silent
 from ..simulation import SimulationConfig, simulate_field
-from ..traces import TraceOptions, extract_traces
+from ..traces import TraceOptions
+from .augmentation import alter, draw_alteration
+from .labelled import Example, LabelledMovie, example_of
+from .settings import AugmentationSettings, SourceSettings
 
-Part = Literal["training", "calibration", "test"]
-_PARTS: tuple[Part, ...] = ("training", "calibration", "test")
-_ARRAYS = ("channels", "active", "judged", "snr", "baseline", "frame_rate", "pixel_size", "diameters")
+Part = Literal["training", "calibration", "test", "validation"]
+_PARTS: tuple[Part, ...] = ("training", "calibration", "test", "validation")
+_ARRAYS = tuple(Example.__dataclass_fields__)
+_CACHE_FORMAT = 2
+"""Part of what a cache's fields are known by: raised when examples hold something else."""
 
 
-@dataclass(frozen=True)
-class Example:
-    """What is kept of one simulated field.
+class Job(Protocol):
+    """One example to be made, anywhere and in any order, always the same."""
 
-    Attributes
-    ----------
-    channels : ndarray of float16, shape (n_rois, n_frames, n_channels)
-        What a network is given.
-    active, judged : ndarray of bool, shape (n_rois, n_frames)
-        What it should say, and where that counts.
-    snr : ndarray of float32, shape (n_rois,)
-        Height of a typical transient over the noise; 0 for an ROI without a cell.
-    baseline : ndarray of float32, shape (n_rois, n_frames)
-        Score of the trace-based method to beat.
-    frame_rate, pixel_size : float
-        Hz; micrometres.
-    diameters : ndarray of float32, shape (n_rois,)
-        Diameters of circles of the masks' areas, pixels.
-    """
+    def make(self) -> Example:
+        """Make it."""
 
-    channels: NDArray[np.float16]
-    active: NDArray[np.bool_]
-    judged: NDArray[np.bool_]
-    snr: NDArray[np.float32]
-    baseline: NDArray[np.float32]
-    frame_rate: float
-    pixel_size: float
-    diameters: NDArray[np.float32]
+    @property
+    def settings(self) -> dict[str, Any]:
+        """All that shapes it and its like, as JSON types; its `label` tells it from those."""
+
+    @property
+    def label(self) -> str:
+        """A file name's worth of what tells it from others with the same settings."""
 
 
 @dataclass(frozen=True)
 class FieldJob:
-    """One field to be made: its settings, and the numbers that seed it."""
+    """One simulated field: its settings, and the numbers that seed it."""
 
     simulation: SimulationConfig
     traces: TraceOptions
@@ -71,56 +59,118 @@ class FieldJob:
         """Simulate the field and extract its traces as a prediction would."""
         rng = np.random.default_rng([self.seed, _PARTS.index(self.part), self.number])
         field = simulate_field(self.simulation, rng)
-        movie = ArrayMovie(field.movie)
-        traces = extract_traces(movie, field.rois, self.traces)
+        labelled = LabelledMovie(
+            name=f"field {self.number}",
+            movie=ArrayMovie(field.movie),
+            rois=field.rois,
+            active=field.active,
+            judged=~field.ignored,
+            frame_rate=field.frame_rate,
+            pixel_size=field.pixel_size,
+            snr=field.snr,
+        )
+        return example_of(labelled, self.traces)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What all fields of this kind are made from."""
+        return {"simulation": self.simulation.to_dict(), "traces": self.traces.to_dict()}
+
+    @property
+    def label(self) -> str:
+        """Part, seed and number."""
+        return f"{self.part}-{self.seed}-{self.number:05d}"
+
+
+@dataclass(frozen=True)
+class RecordingJob:
+    """Some cells of a recording, as it is (version 0) or altered.
+
+    Attributes
+    ----------
+    source : SourceSettings
+        The file.
+    fingerprint : str
+        What tells it from a changed file of the same name.
+    movie : int
+        Which of the file's labelled movies.
+    cells : tuple of int
+        The cells to learn from; the others lie beside them.
+    """
+
+    source: SourceSettings
+    fingerprint: str
+    traces: TraceOptions
+    augmentation: AugmentationSettings
+    seed: int
+    movie: int
+    cells: tuple[int, ...]
+    version: int = 0
+
+    def make(self) -> Example:
+        """Read the recording, alter it, and extract its traces as a prediction would."""
+        from .recordings import NOT_LABELLED, read_labelled
+
+        found = read_labelled(self.source)
+        labelled, cells = found[self.movie]
         try:
-            rows = traces.roi_rows
-            return Example(
-                channels=traces.channels(slice(None)).astype(np.float16),
-                active=np.ascontiguousarray(field.active.T[rows]),
-                judged=np.ascontiguousarray(~field.ignored.T[rows]),
-                snr=field.snr[rows],
-                baseline=smoothed_trace_scores(movie, field.rois).T[rows].astype(np.float32),
-                frame_rate=field.frame_rate,
-                pixel_size=field.pixel_size,
-                diameters=np.sqrt(field.rois.n_pixels[rows] * 4 / np.pi).astype(np.float32),
-            )
+            others = {r: NOT_LABELLED for r in labelled.rois.kept.tolist() if cells[r] not in self.cells}
+            rois = replace(labelled.rois, unselected={**labelled.rois.unselected, **others})
+            labelled = replace(labelled, rois=rois)
+            if self.version:
+                rng = np.random.default_rng(
+                    [self.seed, zlib.crc32(Path(self.source.path).name.encode()), self.movie, self.version]
+                )
+                labelled = alter(labelled, draw_alteration(self.augmentation, rng))
+            return example_of(labelled, self.traces)
         finally:
-            traces.close()
+            for each, _ in found:
+                each.close()
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What all examples of this file are made from."""
+        source = {name: value for name, value in asdict(self.source).items() if name != "weight"}
+        return {
+            "source": source,
+            "fingerprint": self.fingerprint,
+            "traces": self.traces.to_dict(),
+            "augmentation": asdict(self.augmentation) if self.version else {},
+        }
+
+    @property
+    def label(self) -> str:
+        """Movie, version, seed and cells."""
+        cells = hashlib.sha256(json.dumps(self.cells).encode()).hexdigest()[:12]
+        return f"movie-{self.movie}-{self.version}-{self.seed}-{cells}"
 
 
 def make_examples(
-    jobs: Iterable[FieldJob], *, workers: int = 2, cache: Path | None = None, progress: Progress = silent
+    jobs: Iterable[Job], *, workers: int = 2, cache: Path | None = None, progress: Progress = silent
 ) -> list[Example]:
-    """Make fields, in the order of the jobs.
+    """Make examples, in the order of the jobs.
 
     Parameters
     ----------
-    jobs : iterable of FieldJob
+    jobs : iterable of Job
         What to make.
     workers : int
         Processes that make them; 0 makes them in this one. The result is the same.
     cache : Path, optional
-        Folder that keeps finished fields: those found there are not made again.
+        Folder that keeps finished examples: those found there are not made again. Examples of other settings
+        lie there side by side.
     progress : Progress
-        Told of each field.
-
-    Raises
-    ------
-    ConfigError
-        If the cache holds fields of other settings.
+        Told of each example.
     """
     jobs = list(jobs)
-    if cache is not None and jobs:
-        _check_cache(cache, jobs[0])
     examples = []
     for done, example in enumerate(_made(jobs, workers, cache), start=1):
         examples.append(example)
-        progress("simulating fields", done, len(jobs))
+        progress("making examples", done, len(jobs))
     return examples
 
 
-def _made(jobs: list[FieldJob], workers: int, cache: Path | None) -> Iterator[Example]:
+def _made(jobs: list[Job], workers: int, cache: Path | None) -> Iterator[Example]:
     """Yield examples one by one, made here or in other processes."""
     if workers == 0:
         with _one_thread():
@@ -137,13 +187,17 @@ def _one_thread() -> Any:
     return limits(limits=1)
 
 
-def _make_or_load(job: FieldJob, cache: Path | None) -> Example:
+def _make_or_load(job: Job, cache: Path | None) -> Example:
     """Load an example from the cache, or make it and put it there."""
     if cache is None:
         return job.make()
-    path = cache / f"{job.part}-{job.seed}-{job.number:05d}.npz"
+    text = json.dumps({"format": _CACHE_FORMAT, **job.settings}, sort_keys=True)
+    folder = cache / hashlib.sha256(text.encode()).hexdigest()[:16]
+    path = folder / f"{job.label}.npz"
     if not path.exists():
         example = job.make()
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "settings.json").write_text(text, encoding="utf-8")
         temporary = path.with_suffix(".part.npz")
         np.savez(temporary, **{name: getattr(example, name) for name in _ARRAYS})
         temporary.replace(path)
@@ -152,16 +206,3 @@ def _make_or_load(job: FieldJob, cache: Path | None) -> Example:
         values = {name: stored[name] for name in _ARRAYS}
     values["frame_rate"], values["pixel_size"] = float(values["frame_rate"]), float(values["pixel_size"])
     return Example(**values)
-
-
-def _check_cache(cache: Path, job: FieldJob) -> None:
-    """Say in the cache what its fields were made from, and refuse one that says something else."""
-    settings = {"simulation": job.simulation.to_dict(), "traces": job.traces.to_dict()}
-    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
-    cache.mkdir(parents=True, exist_ok=True)
-    note = cache / "settings.json"
-    if not note.exists():
-        note.write_text(json.dumps({"sha256": digest, **settings}, indent=1), encoding="utf-8")
-    elif json.loads(note.read_text(encoding="utf-8")).get("sha256") != digest:
-        what = "The cache holds fields that were made with other settings"
-        raise ConfigError(what, where=str(cache), fix="Choose another folder, or delete this one")

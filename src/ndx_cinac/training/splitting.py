@@ -1,4 +1,4 @@
-"""Which ROIs a training learns from, and which are held out: split by recording or by ROI, never by frames."""
+"""Which ROIs a training learns from and which are held out: split by recording or by ROI, never by frames."""
 
 from __future__ import annotations
 
