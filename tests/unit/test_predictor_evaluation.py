@@ -2,6 +2,7 @@
 
 import logging
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from ndx_cinac.cinac_files import CinacFile, CinacFullData, write_cinac
 from ndx_cinac.cinac_predictor import activity_predictions_from_cinac_files, evaluate_cell_type_predictions
 from ndx_cinac.deepcinac.evaluation import create_cinac_recording_from_cinac_file_segment
 from ndx_cinac.errors import ConfigError, OutputError, ReadingError
+from ndx_cinac.evaluation import score_activity
 
 DATA = Path(__file__).parents[1] / "data" / "deepcinac"
 CINAC = DATA / "cinac"
@@ -149,3 +151,30 @@ def test_all_files_of_a_folder_are_predicted_and_none_of_its_subfolders(tmp_path
     found = activity_predictions_from_cinac_files(tmp_path, tmp_path, *ACTIVITY)
     assert list(found) == ["a", "b"]
     np.testing.assert_allclose(found["b"], expected, rtol=0, atol=TOLERANCE)
+
+
+@pytest.mark.tensorflow
+def test_predictions_of_annotated_segments_are_scored_outside_of_doubtful_frames(caplog, tmp_path):
+    with CinacFile(CINAC / "session_a.cinac") as file:
+        segment = file.read_segment((0, 0, 119))
+    doubtful = np.zeros(120, int)
+    doubtful[10:30] = 1
+    one_segment_file(tmp_path, CinacFullData(contours=contours(1), n_frames=200), doubtful=doubtful)
+    with caplog.at_level(logging.INFO):
+        found = activity_predictions_from_cinac_files(tmp_path, tmp_path, *ACTIVITY)
+    active, judged = segment.active[None].T > 0, doubtful[:, None] == 0
+    expected = score_activity(found["one"][:, :120].T, active, None, judged)
+    assert f"1 ROI, 100 judged frames of ROIs, {expected.prevalence:.2%} of them active" in caplog.text
+    figures = (expected.sensitivity, expected.specificity, expected.precision)
+    assert "| classifier | " + " | ".join(f"{value:.3f}" for value in figures) in caplog.text
+
+
+@pytest.mark.tensorflow
+def test_without_scikit_learn_predictions_are_made_and_the_missing_extra_is_named(
+    caplog, tmp_path, monkeypatch
+):
+    monkeypatch.setitem(sys.modules, "sklearn", None)
+    monkeypatch.setitem(sys.modules, "sklearn.metrics", None)
+    found = activity_predictions_from_cinac_files(CINAC, tmp_path, *ACTIVITY)
+    assert list(found) == ["session_a"]
+    assert 'pip install "ndx-cinac[train]"' in caplog.text

@@ -14,9 +14,10 @@ from ..cell_types import CellTypeConfig, read_cell_types
 from ..cinac_files import CinacFile
 from ..cinac_structures import create_cinac_recording_from_cinac_file_segment
 from ..classifiers import Classifier
-from ..errors import ConfigError, ReadingError
-from ..evaluation.cell_types import CellTypeEvaluation
+from ..errors import ConfigError, MissingExtraError, ReadingError
+from ..evaluation import AnnotatedPredictions, CellTypeEvaluation, EvaluationOptions, evaluate_activity
 from ..progress import silent
+from ..recording import Times
 from .engine import RunOptions, classifier_for, predict_activity_rows, predict_cell_type_rows
 from .result_files import check_folder, check_formats, save_arrays
 
@@ -34,7 +35,10 @@ def activity_predictions_from_cinac_files(
     classifier_id: str | None = None,
     output_file_formats: str | Sequence[str] = "npy",
 ) -> dict[str, NDArray[np.float64]]:
-    """Predict the annotated segments of all .cinac files in a folder.
+    """Predict the annotated segments of all .cinac files in a folder, and say how right that is.
+
+    How well predictions agree with the annotations, outside of doubtful frames, is logged as Markdown: what
+    `ndx_cinac.evaluation.evaluate_activity` finds at the classifier's threshold. That needs scikit-learn.
 
     Parameters
     ----------
@@ -69,16 +73,18 @@ def activity_predictions_from_cinac_files(
         raise ConfigError(what, fix="Convert the .cinac file with convert_cinac and predict its movies")
     folder, options = check_folder(results_path), RunOptions()
     classifier = classifier_for(json_file_name, weights_file_name, options)
-    found = {}
+    found, known = {}, []
     for path in _cinac_files(cinac_dir_name):
         with CinacFile(path) as file:
             predictions = _predict_segments(file, classifier, options)
-        if predictions is None:
-            continue
+            if predictions is None:
+                continue
+            known.append(_beside_annotations(file, predictions, classifier))
         found[file.name] = predictions
         name = "_".join(filter(None, [file.name, "predictions", classifier_id]))
         for kind in formats:
             _save(folder / f"{name}.{kind}", predictions)
+    _log_scores(known)
     return found
 
 
@@ -186,6 +192,42 @@ def _predict_segments(
         row = predict_activity_rows(recording, classifier, np.array([0]), options, silent)
         predictions[key.cell, key.first_frame : key.last_frame + 1] = row[0]
     return predictions
+
+
+def _beside_annotations(
+    file: CinacFile, predictions: NDArray[np.float64], classifier: Classifier
+) -> AnnotatedPredictions:
+    """Put the predictions of the annotated cells beside what the segments say; a later segment counts."""
+    n_frames = predictions.shape[1]
+    rows = np.array(sorted({key.cell for key in file.segments}), np.int64)
+    active, judged = np.zeros((n_frames, len(rows)), bool), np.zeros((n_frames, len(rows)), bool)
+    for key in file.segments:
+        segment = file.read_segment(key)
+        part = slice(key.first_frame, key.last_frame + 1), int(np.searchsorted(rows, key.cell))
+        active[part] = segment.active > 0
+        judged[part] = True if segment.doubtful is None else segment.doubtful == 0
+    return AnnotatedPredictions(
+        name=file.name,
+        roi_rows=rows,
+        probabilities=predictions[rows].T.astype(np.float32),
+        active=active,
+        judged=judged,
+        threshold=classifier.card.threshold,
+        times=Times(n_frames),
+        classifiers=(f"{classifier.card.name} {classifier.card.version}",),
+    )
+
+
+def _log_scores(known: list[AnnotatedPredictions]) -> None:
+    """Log how well predictions agree with annotations; without scikit-learn, how to get that."""
+    if not any(each.judged.any() for each in known):
+        return
+    try:
+        report = evaluate_activity(known, EvaluationOptions(baselines=False, n_examples=0))
+    except MissingExtraError as error:
+        logger.warning("%s", error)
+        return
+    logger.info("%s", report.to_markdown())
 
 
 def _save(path: Path, predictions: NDArray[np.float64]) -> None:
