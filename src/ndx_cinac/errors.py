@@ -62,5 +62,9 @@ class OutputError(CinacError):
     """The output cannot be written as asked; nothing was changed."""
 
 
+class ArchiveError(CinacError):
+    """A DANDI archive cannot be reached, refuses, or lacks what is asked for."""
+
+
 class ConfigError(CinacError, ValueError):
     """An option or a configuration file holds a value that cannot be used."""

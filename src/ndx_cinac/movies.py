@@ -114,6 +114,11 @@ class StoredMovie(Movie):
         self._file: IO[bytes] | None = None
         self._copy: NDArray[Any] | None = None
 
+    @property
+    def dataset(self) -> Any:
+        """The stored frames."""
+        return self._dataset
+
     def read(self, start: int, stop: int) -> NDArray[Any]:
         """Frames ``start`` to ``stop`` (exclusive)."""
         if self.temporary_bytes:

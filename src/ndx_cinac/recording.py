@@ -80,6 +80,7 @@ class Source:
     """Where a recording came from: enough to link to it and to find it again.
 
     Object ids and paths are those of NWB objects; `path` is None for an NWBFile that lives only in memory.
+    `dandi_asset` and `digest` ("algorithm:value") are those of a file that comes from a DANDI archive.
     """
 
     path: Path | None
@@ -89,6 +90,8 @@ class Source:
     segmentation_path: str
     segmentation_id: str
     session_description: str = ""
+    dandi_asset: str | None = None
+    digest: str | None = None
 
 
 @dataclass

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import h5py
@@ -12,6 +12,7 @@ from pynwb import NWBHDF5IO, NWBFile
 
 from ..errors import ReadingError
 from ..extras import require
+from ..movies import Movie
 
 ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 """How an address begins, even where a Path has made one slash of two; a Windows drive has one letter only."""
@@ -29,15 +30,22 @@ class OpenedFile:
         Where it lies; None for one that lives only in memory.
     close : callable or None
         Closes what was opened here; None for an NWBFile that the caller holds open.
+    dandi_asset, digest : str or None
+        The DANDI asset that it is, and its digest as "algorithm:value".
+    prepare_movie : callable or None
+        Returns a movie that is read from far away in the way that suits it.
     """
 
     nwbfile: NWBFile
     path: Path | None
     close: Callable[[], None] | None = None
+    dandi_asset: str | None = None
+    digest: str | None = None
+    prepare_movie: Callable[[Movie], Movie] | None = None
 
 
-def open_nwbfile(source: str | Path | NWBFile) -> OpenedFile:
-    """Open an NWB file for reading; an NWBFile object is passed on and stays the caller's to close.
+def open_nwbfile(source: str | Path | NWBFile | OpenedFile) -> OpenedFile:
+    """Open an NWB file for reading; what is open already is passed on and stays the caller's to close.
 
     Raises
     ------
@@ -46,6 +54,8 @@ def open_nwbfile(source: str | Path | NWBFile) -> OpenedFile:
     MissingExtraError
         If it is a Zarr store and hdmf-zarr is not installed.
     """
+    if isinstance(source, OpenedFile):
+        return replace(source, close=None)
     if isinstance(source, NWBFile):
         origin = getattr(source, "container_source", None)
         return OpenedFile(source, Path(origin) if origin and Path(origin).exists() else None)

@@ -88,7 +88,7 @@ class ReadingOptions:
 
 
 def read_recording(
-    source: str | Path | NWBFile,
+    source: str | Path | NWBFile | OpenedFile,
     movie: MovieOption = None,
     segmentation: str | None = None,
     axes: AxesOption = "auto",
@@ -99,8 +99,9 @@ def read_recording(
 
     Parameters
     ----------
-    source : str, Path or NWBFile
-        An NWB file (HDF5, or a Zarr folder), or an NWBFile object, which stays the caller's to close.
+    source : str, Path, NWBFile or OpenedFile
+        An NWB file (HDF5, or a Zarr folder), an NWBFile object, or what `ndx_cinac.dandi.open_asset` gives;
+        what is open already stays the caller's to close.
     movie : str, Path, array or Movie, optional
         Which series is the movie: object path (``acquisition/TwoPhotonSeries``), name or object id. Where the
         file holds no movie: the path of a TIFF stack, or an array of shape (n_frames, first, second).
@@ -148,6 +149,8 @@ def recording_from(opened: OpenedFile, contents: FileContents, options: ReadingO
     unselected = {} if options.rois is None else options.rois.unselected(table)
     pixels = read_masks(table)
     movie = given if given is not None else open_movie(_chosen(choice), opened.path)
+    if opened.prepare_movie is not None and given is None:
+        movie = opened.prepare_movie(movie)
     try:
         decision = decide_axes(pixels, movie, stored_traces(contents, table), options.axes)
     except BaseException:
@@ -239,4 +242,6 @@ def _source(opened: OpenedFile, choice: Choice, given: MovieOption) -> Source:
         segmentation_path=choice.segmentation_path,
         segmentation_id=choice.segmentation.object_id,
         session_description=str(opened.nwbfile.session_description or ""),
+        dandi_asset=opened.dandi_asset,
+        digest=opened.digest,
     )

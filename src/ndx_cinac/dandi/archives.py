@@ -1,0 +1,324 @@
+"""DANDI archives: which instance is meant, its dandisets and assets, and the token for embargoed ones."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import Any, TypeVar
+
+from ..errors import ArchiveError
+from ..extras import require
+
+DEFAULT_INSTANCE = "dandi"
+DANDISET = re.compile(r"(?:([A-Za-z-]+):)?([0-9]{6})(?:/(draft|[0-9]+\.[0-9]+\.[0-9]+))?")
+"""A dandiset's identifier, with its archive's name before it and a version behind it where they are given."""
+
+WILDCARDS = re.compile(r"[*?]")
+FEATURE = "Reading from a DANDI archive"
+
+Answer = TypeVar("Answer")
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class DandiAsset:
+    """A file of a dandiset in an archive.
+
+    Attributes
+    ----------
+    instance : str
+        Name of the archive, such as "dandi", or its host and port.
+    dandiset, version : str
+        Identifier and version of the dandiset; empty for an asset that was named by its id alone.
+    asset_id, path : str
+        Its id, and its path in the dandiset.
+    size : int
+        Bytes.
+    digest : str
+        As "algorithm:value"; empty where the archive has not computed one yet.
+    url : str
+        The API's address of its content, which redirects to a signed one; it holds no signature itself.
+    variables : tuple of str or None
+        Types of NWB that the archive knows to be inside; None where it does not say.
+    archive : Archive
+        Where it was found.
+    """
+
+    instance: str
+    dandiset: str
+    version: str
+    asset_id: str
+    path: str
+    size: int
+    digest: str
+    url: str
+    variables: tuple[str, ...] | None = None
+    archive: Archive = field(repr=False, compare=False, kw_only=True)
+
+    def __str__(self) -> str:
+        place = f"{self.instance}:{self.dandiset}/{self.version}/" if self.dandiset else f"{self.instance}:"
+        return f"{place}{self.path} (asset {self.asset_id})"
+
+    def provenance(self) -> dict[str, Any]:
+        """Where it lies, as JSON types, without any signature or token."""
+        names = ("instance", "dandiset", "version", "asset_id", "path", "size", "digest", "url")
+        return {name: getattr(self, name) for name in names}
+
+
+class Archive:
+    """An archive as the dandi client sees it; a token is looked for only when the archive asks for one.
+
+    Parameters
+    ----------
+    instance : str, optional
+        Name of an instance that the client knows ("dandi", "dandi-sandbox"), or the address of any; by
+        default what the variable DANDI_INSTANCE says, else "dandi".
+
+    Raises
+    ------
+    ArchiveError
+        If the instance is not known or cannot be reached.
+    MissingExtraError
+        If the dandi client is not installed.
+    """
+
+    def __init__(self, instance: str | None = None) -> None:
+        os.environ.setdefault("DANDI_NO_ET", "1")  # the client would report to a third party otherwise
+        api = require("dandi.dandiapi", extra="dandi", feature=FEATURE)
+        name = instance or os.environ.get("DANDI_INSTANCE") or DEFAULT_INSTANCE
+        try:
+            self.client = api.DandiAPIClient.for_dandi_instance(name)
+        except KeyError as error:
+            from dandi.consts import known_instances
+
+            what = f"The DANDI client knows no archive '{name}'"
+            fix = f"Give its address, such as https://HOST, or one of: {', '.join(known_instances)}"
+            raise ArchiveError(what, fix=fix) from error
+        except Exception as error:  # the client raises RuntimeError, ValueError and requests' own alike
+            what = f"The archive '{name}' does not answer as a DANDI archive: {error}"
+            raise ArchiveError(what, fix="Check the address and the network (--instance)") from error
+        self.name = str(self.client.dandi_instance.name)
+        self._authenticated = False
+
+    @property
+    def token_variable(self) -> str:
+        """Name of the environment variable that holds this archive's token."""
+        return str(self.client.api_key_env_var)
+
+    def ask(self, question: Callable[[], Answer], what: str) -> Answer:
+        """Return what a call of the client returns; a token is sent once the archive asks for one.
+
+        Parameters
+        ----------
+        question : callable
+            The call.
+        what : str
+            What is asked for, as the subject of a sentence, for messages.
+
+        Raises
+        ------
+        ArchiveError
+            If the archive refuses, lacks it, or does not answer.
+        """
+        import requests
+        from dandi.exceptions import NotFoundError
+
+        try:
+            return question()
+        except NotFoundError as error:
+            raise self._missing(what) from error
+        except requests.HTTPError as error:
+            status = getattr(error.response, "status_code", None)
+            if status == 404:
+                raise self._missing(what) from error
+            if status in (401, 403) and not self._authenticated:
+                self._authenticate(what)
+                return self.ask(question, what)
+            if status in (401, 403):
+                raise self.refusal(what, status) from error
+            said = f"{what} could not be had: the archive '{self.name}' answered {status}"
+            raise ArchiveError(said, fix="Try again later") from error
+        except requests.RequestException as error:
+            said = f"{what} could not be had: the archive '{self.name}' cannot be reached"
+            raise ArchiveError(said, where=type(error).__name__, fix="Check the network") from error
+
+    def refusal(self, what: str, status: int | None) -> ArchiveError:
+        """Return the error for what this archive does not show."""
+        said = f"{what} is not for everybody: the archive '{self.name}' answered {status}"
+        variable = self.token_variable
+        fix = (
+            f"The token in {variable} does not give access to it; ask its owners"
+            if self._authenticated
+            else f"Set the variable {variable} to your token of this archive"
+        )
+        return ArchiveError(said, fix=fix)
+
+    def _missing(self, what: str) -> ArchiveError:
+        return ArchiveError(f"{what} is not in the archive '{self.name}'", fix="Check it and its version")
+
+    def _authenticate(self, what: str) -> None:
+        """Send the token that the client's own places hold; nobody is asked for one and none is stored."""
+        import requests
+
+        token = os.environ.get(self.token_variable) or _from_keyring(f"dandi-api-{self.name}")
+        if not token:
+            raise self.refusal(what, 401)
+        try:
+            self.client.authenticate(token)
+        except requests.HTTPError as error:
+            said = f"The archive '{self.name}' does not take your token"
+            raise ArchiveError(
+                said, fix=f"Set the variable {self.token_variable} to one that is valid"
+            ) from error
+        self._authenticated = True
+
+    def dandiset(self, identifier: str, version: str | None = None) -> Any:
+        """Return the client's RemoteDandiset; without `version` the latest published one, else the draft.
+
+        Raises
+        ------
+        ArchiveError
+            If it is not there, or not for everybody.
+        """
+        name = f"Dandiset {identifier}" + (f" in version {version}" if version else "")
+        return self.ask(lambda: self.client.get_dandiset(identifier, version, lazy=False), name)
+
+    def assets(self, dandiset: Any, **query: str) -> Iterator[DandiAsset]:
+        """Give the assets of a dandiset in the order of their paths, with their metadata, page by page.
+
+        `query` may hold ``path``, with which paths begin, or ``glob``.
+        """
+        address = f"{dandiset.version_api_path}assets/"
+        asked = {"order": "path", "metadata": "true", **query}
+        name = f"Dandiset {dandiset.identifier} in version {dandiset.version_id}"
+        for entry in self.ask(lambda: list(self.client.paginate(address, params=asked)), name):
+            yield self._asset(entry, dandiset.identifier, dandiset.version_id)
+
+    def asset(self, asset_id: str, dandiset: str = "", version: str = "") -> DandiAsset:
+        """Return the asset of an id; with its dandiset and version, if it is named in them."""
+        place = f"/dandisets/{dandiset}/versions/{version}" if dandiset else ""
+        entry = self.ask(lambda: self.client.get(f"{place}/assets/{asset_id}/info/"), f"Asset {asset_id}")
+        return self._asset(entry, dandiset, version)
+
+    def _asset(self, entry: dict[str, Any], dandiset: str, version: str) -> DandiAsset:
+        """Return an asset from the archive's answer; older servers leave the metadata out of their lists."""
+        place = f"/dandisets/{dandiset}/versions/{version}" if dandiset else ""
+        address = f"{place}/assets/{entry['asset_id']}/"
+        metadata = entry.get("metadata")
+        if metadata is None:
+            metadata = self.ask(lambda: self.client.get(address), f"Asset {entry['path']}")
+        measured = metadata.get("variableMeasured")
+        return DandiAsset(
+            instance=self.name,
+            dandiset=dandiset,
+            version=version,
+            asset_id=str(entry["asset_id"]),
+            path=str(entry["path"]),
+            size=int(entry["size"]),
+            digest=_digest(metadata.get("digest") or {}),
+            url=str(self.client.get_url(f"{address}download/")),
+            variables=tuple(str(each.get("value")) for each in measured) if measured else None,
+            archive=self,
+        )
+
+
+def find_assets(
+    target: str, paths: Sequence[str] = (), *, instance: str | None = None, version: str | None = None
+) -> list[DandiAsset]:
+    """Find assets by a dandiset's identifier or by an address, in any of the forms that the client knows.
+
+    Parameters
+    ----------
+    target : str
+        A dandiset (``000026``, ``000026/0.220113.0``), or the address of a dandiset, a folder or an asset.
+    paths : sequence of str
+        Which assets of a dandiset: paths, folders (ending in ``/``) or patterns with ``*``; all by default.
+    instance : str, optional
+        The archive of a dandiset that is given without an address, as in `Archive`.
+    version : str, optional
+        "draft" or a published version; by default the latest published one, else the draft.
+
+    Returns
+    -------
+    list of DandiAsset
+        In the order of their paths; a path that was asked for and is not there is an error.
+
+    Raises
+    ------
+    ArchiveError
+        If the target cannot be understood, is not there, or is not for everybody.
+    """
+    match = DANDISET.fullmatch(target)
+    if match is None:
+        return _at_address(target, paths, version)
+    archive = Archive(instance or (match[1].lower() if match[1] else None))
+    return _in_dandiset(archive, archive.dandiset(match[2], version or match[3]), paths)
+
+
+def _at_address(target: str, paths: Sequence[str], version: str | None) -> list[DandiAsset]:
+    """Find the assets that an address means."""
+    require("dandi", extra="dandi", feature=FEATURE)
+    os.environ.setdefault("DANDI_NO_ET", "1")
+    from dandi import dandiarchive
+
+    try:
+        parsed = dandiarchive.parse_dandi_url(target)
+    except Exception as error:  # the client raises RuntimeError, ValueError and requests' own alike
+        what = f"'{target}' is neither a dandiset nor an address in a DANDI archive"
+        fix = "Give six digits, such as 000026, or the address of a dandiset or an asset"
+        raise ArchiveError(what, fix=fix) from error
+    archive = Archive(parsed.instance.api)
+    if isinstance(parsed, dandiarchive.BaseAssetIDURL):
+        return [archive.asset(parsed.asset_id)]
+    found = archive.dandiset(parsed.dandiset_id, version or parsed.version_id)
+    if isinstance(parsed, dandiarchive.AssetIDURL):
+        return [archive.asset(parsed.asset_id, found.identifier, found.version_id)]
+    inside = str(getattr(parsed, "path", ""))
+    return _in_dandiset(archive, found, [inside] if inside else paths)
+
+
+def _in_dandiset(archive: Archive, dandiset: Any, paths: Sequence[str]) -> list[DandiAsset]:
+    """Find the assets of a dandiset that paths, folders and patterns mean; all of them without any."""
+    if not paths:
+        return list(archive.assets(dandiset))
+    found: dict[str, DandiAsset] = {}
+    for path in paths:
+        if WILDCARDS.search(path):
+            meant = list(archive.assets(dandiset, glob=path))
+        else:
+            meant = [each for each in archive.assets(dandiset, path=path) if _means(path, each.path)]
+        if not meant:
+            what = f"Dandiset {dandiset.identifier} in version {dandiset.version_id} has no asset '{path}'"
+            fix = f"See what there is with: ndx-cinac dandi list {dandiset.identifier}"
+            raise ArchiveError(what, fix=fix)
+        found.update({each.path: each for each in meant})
+    return [found[path] for path in sorted(found)]
+
+
+def _means(path: str, asset: str) -> bool:
+    """Whether a path that was asked for is an asset's or that of a folder around it."""
+    return asset == path or PurePosixPath(path) in PurePosixPath(asset).parents
+
+
+def _digest(digests: dict[str, str]) -> str:
+    """Return the best digest: that of the content before the one of its parts in storage."""
+    for name in ("dandi:sha2-256", "dandi:dandi-etag"):
+        if digests.get(name):
+            return f"{name.removeprefix('dandi:')}:{digests[name]}"
+    return ""
+
+
+def _from_keyring(service: str) -> str | None:
+    """Return the token that the dandi client stored in the system's keyring, if there are both."""
+    from keyring import get_password
+    from keyring.errors import KeyringError
+
+    try:
+        return get_password(service, "key")
+    except KeyringError as error:
+        _log.debug("The keyring cannot be read: %s", error)
+        return None
