@@ -158,6 +158,7 @@ def next_steps(recording: Path, predicted: Path) -> str:
         "\nnext\n"
         f"  open the figures, or {predicted} in any NWB viewer (module 'cinac')\n"
         f"  ndx-cinac inspect {recording}\n"
+        f"  ndx-cinac evaluate {predicted} --output-dir {predicted.parent / 'evaluation'}\n"
         f"  ndx-cinac plot {predicted} --rois 0 1 2 --output-dir {predicted.parent}\n"
         "  ndx-cinac predict YOUR.nwb"
     )

@@ -11,6 +11,7 @@ EXTRAS = {
     "predict": ("tensorflow", "keras", "scipy", "tifffile", "tqdm"),
     "train": ("scikit-learn",),
     "plot": ("matplotlib",),
+    "baselines": ("oasis-deconv",),
     "export": ("scipy",),
     "dandi": ("dandi", "remfile"),
     "zarr": ("hdmf-zarr", "zarr"),
