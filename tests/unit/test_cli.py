@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import logging
 import subprocess
 import sys
 import warnings
+from importlib import import_module
 
 import h5py
 import pytest
@@ -16,7 +18,14 @@ from ndx_cinac.cli.environment import EXTRAS, describe_environment, environment_
 from ndx_cinac.cli.program import build_parser
 from ndx_cinac.errors import ReadingError
 
-VERBS = ("demo", "simulate", "inspect", "predict", "plot", "train", "classifiers", "convert", "info")
+
+def verbs_of(parser):
+    """Parsers of the verbs, or actions, that a parser knows."""
+    found = [each for each in parser._actions if isinstance(each, argparse._SubParsersAction)]
+    return found[0].choices if found else {}
+
+
+VERBS = tuple(verbs_of(build_parser()))
 
 
 @pytest.fixture(autouse=True)
@@ -44,17 +53,21 @@ def test_every_verb_has_help_with_an_example(capsys, verb):
     assert f"example:\n  ndx-cinac {verb}" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("action", ["list", "show", "convert"])
-def test_actions_of_classifiers_have_help_with_an_example(capsys, action):
+@pytest.mark.parametrize(
+    ("verb", "action"),
+    [(verb, action) for verb, parser in verbs_of(build_parser()).items() for action in verbs_of(parser)],
+)
+def test_actions_of_verbs_have_help_with_an_example(capsys, verb, action):
     with pytest.raises(SystemExit):
-        main(["classifiers", action, "--help"])
-    assert f"ndx-cinac classifiers {action}" in capsys.readouterr().out
+        main([verb, action, "--help"])
+    assert f"ndx-cinac {verb} {action}" in capsys.readouterr().out
 
 
-def test_every_verb_has_a_function():
-    for verb in VERBS:
-        if verb != "classifiers":
-            assert callable(getattr(commands, verb))
+def test_every_verb_and_action_has_a_function():
+    for parser in verbs_of(build_parser()).values():
+        for each in verbs_of(parser).values() or [parser]:
+            module, _, function = each.get_default("run").rpartition(":")
+            assert callable(getattr(import_module(f"ndx_cinac.cli.{module or 'commands'}"), function))
 
 
 @pytest.mark.parametrize(
@@ -69,6 +82,10 @@ def test_every_verb_has_a_function():
         ["predict", "a.nwb", "--rois", "1", "--roi-column", "iscell"],
         ["plot", "a.nwb", "--rois", "x"],
         ["classifiers"],
+        ["predict", "a.nwb", "--task", "both"],
+        ["predict", "a.nwb", "--segments", "0"],
+        ["fuse", "a.nwb", "--trust", "interneuron"],
+        ["cell-types"],
         ["convert", "a.cinac"],
         ["convert", "a.cinac", "a.nwb", "--frame-rate", "0"],
         ["convert", "a.cinac", "a.nwb", "--session-start", "yesterday"],
@@ -176,4 +193,4 @@ def test_info_is_valid_json(capsys, monkeypatch):
 
 def test_rois_and_global_options_are_parsed():
     options = build_parser().parse_args(["predict", "a.nwb", "--rois", "0", "3", "5", "--mode", "standalone"])
-    assert (options.rois, options.mode, options.run) == ([0, 3, 5], "standalone", "predict")
+    assert (options.rois, options.mode, options.run) == ([0, 3, 5], "standalone", "predict:predict")

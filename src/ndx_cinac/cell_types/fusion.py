@@ -61,8 +61,7 @@ def fusion_cell_type_predictions(
         if pair[1] == n_types:
             first, second = np.pad(first, ((0, 0), (0, 1))), np.pad(second, ((0, 0), (0, 1)))
         second[:, list(pair)] = second[:, list(pair)[::-1]]
-    protected = np.isin(first.argmax(axis=1), list(cell_types_to_not_fusion_with_gt or ()))
-    taken = (second.sum(axis=1) != 0) & ~protected
+    taken = taken_from_second(first, second, cell_types_to_not_fusion_with_gt or ())
     fused = np.where(taken[:, np.newaxis], second, first)
     if cell_type_config_file is not None:
         names = _names(cell_type_config_file)
@@ -73,6 +72,14 @@ def fusion_cell_type_predictions(
         _log_counts("after fusion", fused, names)
     _save(fused, filename_to_save)
     return fused
+
+
+def taken_from_second(
+    first: NDArray[np.floating], second: NDArray[np.floating], kept_types: Sequence[int]
+) -> NDArray[np.bool_]:
+    """Whether each cell takes the second predictions: where they say something, and its type is not kept."""
+    kept = np.isin(first.argmax(axis=1), list(kept_types))
+    return np.asarray((second.sum(axis=1) != 0) & ~kept, dtype=np.bool_)
 
 
 def fusion_cell_type_predictions_by_type(
@@ -117,22 +124,50 @@ def fusion_cell_type_predictions_by_type(
             raise ConfigError(
                 what, fix="All must be of the same cells and types, and the code one of their columns"
             )
-    # A row of zeros is a cell that was not predicted: nobody claims it.
-    claims = {code: (values.argmax(axis=1) == code) & values.any(axis=1) for code, values in trusted.items()}
+    deciders, conflicts = find_deciders(trusted, len(default), cell_type_to_skip_if_conflict)
     fused = default.copy()
-    conflicts: dict[int, tuple[int, ...]] = {}
-    for cell in range(len(default)):
-        claiming = tuple(code for code, claimed in claims.items() if claimed[cell])
-        if len(claiming) > 1:
-            conflicts[cell] = claiming
-        if len(claiming) == 2 and cell_type_to_skip_if_conflict in claiming:
-            claiming = tuple(code for code in claiming if code != cell_type_to_skip_if_conflict)
-        if len(claiming) == 1:
-            fused[cell] = trusted[claiming[0]][cell]
+    for cell, decider in enumerate(deciders):
+        if decider is not None:
+            fused[cell] = trusted[decider][cell]
     if cell_type_config_file is not None:
         _log_by_type(trusted, fused, conflicts, _names(cell_type_config_file))
     _save(fused, filename_to_save)
     return fused
+
+
+def find_deciders(
+    trusted: Mapping[int, NDArray[np.floating]], n_cells: int, skipped_in_conflict: int | None
+) -> tuple[list[int | None], dict[int, tuple[int, ...]]]:
+    """Find who decides on each cell.
+
+    Parameters
+    ----------
+    trusted : mapping of int to ndarray, shape (n_cells, n_types)
+        Code of a cell type, and the predictions that are trusted for it.
+    n_cells : int
+        Number of cells.
+    skipped_in_conflict : int or None
+        Where two claim a cell and one of them does so for this type, the other one has it.
+
+    Returns
+    -------
+    deciders : list of int or None
+        The type for which a cell is claimed by one alone; None where none or several do.
+    conflicts : dict of int to tuple of int
+        Cells that several claim, and the types that they claim them as.
+    """
+    # A row of zeros is a cell that was not predicted: nobody claims it.
+    claims = {code: (values.argmax(axis=1) == code) & values.any(axis=1) for code, values in trusted.items()}
+    deciders: list[int | None] = []
+    conflicts: dict[int, tuple[int, ...]] = {}
+    for cell in range(n_cells):
+        claiming = tuple(code for code, claimed in claims.items() if claimed[cell])
+        if len(claiming) > 1:
+            conflicts[cell] = claiming
+        if len(claiming) == 2 and skipped_in_conflict in claiming:
+            claiming = tuple(code for code in claiming if code != skipped_in_conflict)
+        deciders.append(claiming[0] if len(claiming) == 1 else None)
+    return deciders, conflicts
 
 
 def _log_by_type(

@@ -6,17 +6,14 @@ import json
 import os
 import sys
 import tempfile
-import time
 from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any
 
 from ..errors import MissingExtraError
-from ..reading.opening import check_path
 from ..writing import OutputOptions, check_output
-from ..writing.output import DEFAULT_NAME
 
 
 def demo(options: Namespace) -> None:
@@ -60,41 +57,6 @@ def inspect(options: Namespace) -> None:
     print(json.dumps(report.to_dict(), indent=2) if options.json else report.to_text())
 
 
-def predict(options: Namespace) -> None:
-    """Predict the activity of a file's ROIs and write it."""
-    started = time.perf_counter()
-    output = OutputOptions(options.output, options.mode, options.name, options.overwrite)
-    check_output(output, check_path(options.file))  # before TensorFlow is loaded, which takes seconds
-    from ..prediction import PredictionOptions, predict_activity
-
-    classifier = _classifier(options)
-    card = classifier.card
-    device = _load_networks(options)
-    _say(options, f"{card.name} {card.version} (sha256 {card.sha256[:12]}), on {device}")
-    given = {"threshold": options.threshold, "batch_size": options.batch_size}
-    result = predict_activity(
-        options.file,
-        classifier,
-        output,
-        reading=_reading(options),
-        options=PredictionOptions(**{name: value for name, value in given.items() if value is not None}),
-        progress=_progress(options),
-    )
-    seconds = time.perf_counter() - started
-    if options.json:
-        print(json.dumps(_record(result, options.mode, seconds), indent=2))
-        return
-    _say(options, result.summary())
-    done = {
-        "copy": "copied the file and added",
-        "standalone": "wrote, without the movie,",
-        "in-place": "added to the file",
-    }
-    _say(options, f"\n{done[options.mode]} '{options.name}': {result.output} ({seconds:.1f} s in all)")
-    named = "" if options.name == DEFAULT_NAME else f" --name {options.name}"
-    _say(options, f"next: ndx-cinac plot {result.output}{named}")
-
-
 def plot(options: Namespace) -> None:
     """Draw figures from a file with predictions."""
     from ..plotting import plot_file
@@ -108,17 +70,6 @@ def plot(options: Namespace) -> None:
         progress=_progress(options),
     ):
         _say(options, str(path))
-
-
-def train(options: Namespace) -> None:
-    """Train a classifier on simulated movies."""
-    from ..training import TrainingConfig, train_activity
-
-    config = TrainingConfig() if options.config is None else TrainingConfig.from_yaml(options.config)
-    if options.seed is not None:
-        config = replace(config, seed=options.seed)
-    card = train_activity(config, options.output, _progress(options), overwrite=options.overwrite)
-    _say(options, card.describe())
 
 
 def classifiers_list(options: Namespace) -> None:
@@ -175,15 +126,15 @@ def info(options: Namespace) -> None:
     print(json.dumps(describe_environment(), indent=2) if options.json else environment_text())
 
 
-def _classifier(options: Namespace) -> Any:
-    """Load the classifier that is asked for: one of ndx-cinac, or DeepCINAC's two files."""
-    if options.weights is None:
+def load_any(classifier: str, weights: str | None) -> Any:
+    """Load a classifier: one of ndx-cinac, or DeepCINAC's two files."""
+    if weights is None:
         from ..classifiers import load_classifier
 
-        return load_classifier(options.classifier)
+        return load_classifier(classifier)
     from ..legacy import load_legacy
 
-    return load_legacy(options.classifier, options.weights)
+    return load_legacy(classifier, weights)
 
 
 def _reading(options: Namespace) -> Any:
@@ -244,26 +195,3 @@ def _say(options: Namespace, text: str) -> None:
     """Print for people: not when told to be quiet, nor among JSON."""
     if text and not options.quiet and not getattr(options, "json", False):
         print(text, flush=True)
-
-
-def _record(result: Any, mode: str, seconds: float) -> dict[str, Any]:
-    """Return what a prediction did, as JSON types."""
-    transients = result.transients
-    return {
-        "output": str(result.output),
-        "mode": mode,
-        "classifiers": [
-            {"name": c.name, "version": c.version, "sha256": c.sha256} for c in result.classifiers
-        ],
-        "device": result.device,
-        "n_frames": result.n_frames,
-        "n_rois": len(result.roi_rows),
-        "roi_rows": result.roi_rows.tolist(),
-        "threshold": result.threshold,
-        "active_fraction": float(result.active.mean()) if result.active.size else 0.0,
-        "n_transients": len(transients),
-        "transients_per_roi": [int((transients["roi_row"] == row).sum()) for row in result.roi_rows],
-        "skipped": {str(row): why for row, why in result.skipped.items()},
-        "notes": list(result.notes),
-        "seconds": round(seconds, 2),
-    }
