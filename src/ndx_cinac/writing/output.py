@@ -8,9 +8,9 @@ import shutil
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from ..errors import ConfigError, OutputError
 
@@ -47,12 +47,16 @@ class OutputOptions:
         both are written, it is that of activity, and cell types are called ``NAMECellTypes``.
     overwrite : bool
         Replace an output file that exists, and predictions of that name in the source.
+    subject : mapping of str
+        Values, by field of `pynwb.file.Subject`, for what the source does not say of its subject; taken in
+        mode "standalone" only, as the other modes change nothing that was there.
     """
 
     path: str | Path | None = None
     mode: OutputMode = "copy"
     name: str | None = None
     overwrite: bool = False
+    subject: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.mode not in get_args(OutputMode):

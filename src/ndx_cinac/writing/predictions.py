@@ -234,7 +234,7 @@ def _write_standalone(
     if table is None:
         what = "The ROI table that the predictions belong to is not in the source"
         raise OutputError(what, fix="Give the file that was predicted as source")
-    nwbfile, new_table = standalone_file(source, table)
+    nwbfile, new_table = standalone_file(source, table, options.subject)
     names = options.names([each.task for each in results])
     for each in results:
         add_to_nwbfile(

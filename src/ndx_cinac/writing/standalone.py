@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import h5py
@@ -12,6 +12,7 @@ from hdmf.common import DynamicTable, DynamicTableRegion, VectorData, VectorInde
 from hdmf.container import AbstractContainer
 from hdmf.utils import get_docval
 from pynwb import NWBFile
+from pynwb.file import Subject
 from pynwb.ophys import ImageSegmentation, PlaneSegmentation
 
 SESSION_FIELDS = (
@@ -39,7 +40,9 @@ LARGE = 2**26
 """Numeric columns of more bytes than this (64 MiB), as image masks, are copied without being loaded."""
 
 
-def standalone_file(source: NWBFile, segmentation: PlaneSegmentation) -> tuple[NWBFile, PlaneSegmentation]:
+def standalone_file(
+    source: NWBFile, segmentation: PlaneSegmentation, subject: Mapping[str, Any] | None = None
+) -> tuple[NWBFile, PlaneSegmentation]:
     """Make an NWB file of a session with its subject, one imaging plane with its device, and one ROI table.
 
     Written with ``link_data=False``, nothing in it points to another file. Its identifier and object ids are
@@ -51,6 +54,8 @@ def standalone_file(source: NWBFile, segmentation: PlaneSegmentation) -> tuple[N
         The file to take them from; it stays as it is, and open until the new file is written.
     segmentation : PlaneSegmentation
         The ROI table, with all its columns except regions of tables that do not come along.
+    subject : mapping of str, optional
+        Values for fields of the subject that the source leaves empty.
 
     Returns
     -------
@@ -62,8 +67,11 @@ def standalone_file(source: NWBFile, segmentation: PlaneSegmentation) -> tuple[N
     }
     clones = _Clones()
     plane = segmentation.imaging_plane
-    if source.subject is not None:
-        session["subject"] = clones.of(source.subject)
+    if source.subject is not None or subject:
+        session["subject"] = Subject() if source.subject is None else clones.of(source.subject)
+        for name, value in (subject or {}).items():
+            if not getattr(session["subject"], name):
+                session["subject"].fields[name] = value
     table = clones.of(segmentation)
     target = NWBFile(identifier=str(uuid.uuid4()), **session)
     for model in filter(None, [getattr(plane.device, "model", None)]):
