@@ -21,7 +21,10 @@ TRACE_FEATURES = (
     "event size spread",
     "skewness",
     "fraction of time active",
+    "rises per second over amplitude",
     "mean over amplitude",
+    "median over amplitude",
+    "90th percentile over amplitude",
     "autocorrelation at 0.5 s",
     "autocorrelation at 2 s",
     "correlation with local background",
@@ -121,12 +124,22 @@ def _describe(traces: TracesAtRate, roi: int) -> list[float]:
         float(heights.std() / heights.mean()) if len(heights) > 1 else 0.0,
         _skewness(trace),
         float((smooth > max(0.15, 3 * noise)).mean()),
+        _rises(smooth, noise) / seconds,
         float(np.clip(trace.mean(), -1, 2)),
+        *(float(np.clip(value, -1, 2)) for value in np.percentile(smooth, (50, 90))),
         _autocorrelation(trace, round(0.5 * rate)),
         _autocorrelation(trace, round(2.0 * rate)),
         _correlation(smooth, _ndimage.gaussian_filter1d(background, SMOOTHING * rate)),
         float(np.log(background.std() + 1e-2)),
     ]
+
+
+def _rises(smooth: NDArray[np.float64], noise: float) -> float:
+    """Sum all unbroken rises that noise alone would not make: how much a cell does, event or not."""
+    steps = np.diff(smooth)
+    turns = np.flatnonzero(np.diff(np.sign(steps)) != 0) + 1
+    rises = np.add.reduceat(steps, np.concatenate([[0], turns])) if len(steps) else np.zeros(0)
+    return float(rises[rises > max(0.05, 2.5 * noise)].sum())
 
 
 def _burstiness(intervals: NDArray[np.int64]) -> float:

@@ -22,7 +22,7 @@ from pynwb.ophys import (
 
 from ..errors import OutputError
 from ..evaluation import periods
-from ..neurodata import ActivityAnnotations, AnnotatedSegments
+from ..neurodata import ActivityAnnotations, AnnotatedSegments, CellTypeAnnotations
 from ..writing.output import written_whole
 from .field import SimulatedField
 
@@ -35,8 +35,8 @@ def write_nwb(field: SimulatedField, path: str | Path) -> Path:
 
     The movie is ``acquisition["TwoPhotonSeries"]`` (or ``["OnePhotonSeries"]``); the ROIs are
     ``processing["ophys"]["ImageSegmentation"]["PlaneSegmentation"]``. Beside them lies what is true:
-    ``ActivityAnnotations``, ``AnnotatedSegments`` and, in ``Fluorescence``, noise-free traces and spikes. The
-    file's notes hold the config.
+    ``ActivityAnnotations``, ``AnnotatedSegments``, ``CellTypeAnnotations`` where cells have types and, in
+    ``Fluorescence``, noise-free traces and spikes. The file's notes hold the config.
 
     Parameters
     ----------
@@ -80,6 +80,8 @@ def to_nwbfile(field: SimulatedField) -> NWBFile:
     _add_true_traces(ophys, field, segmentation)
     ophys.add(_annotations(field, segmentation))
     ophys.add(_segments(field, segmentation))
+    if any(field.cell_types):
+        ophys.add(_cell_types(field, segmentation))
     return nwbfile
 
 
@@ -210,6 +212,22 @@ def _annotations(field: SimulatedField, segmentation: PlaneSegmentation) -> Acti
             "annotator": [ANNOTATOR] * len(rows),
             "first_frame": firsts,
             "last_frame": lasts,
+        },
+    )
+    return annotations
+
+
+def _cell_types(field: SimulatedField, segmentation: PlaneSegmentation) -> CellTypeAnnotations:
+    """Say of what type each ROI is, where one can say so."""
+    known = [(row, name) for row, name in enumerate(field.cell_types) if name]
+    annotations: CellTypeAnnotations = CellTypeAnnotations.from_arrays(
+        name="CellTypeAnnotations",
+        description="True type of what lies beneath each ROI; noise: no cell",
+        rois=segmentation,
+        columns={
+            "roi": np.array([row for row, _ in known], np.int64),
+            "cell_type": [name for _, name in known],
+            "annotator": [ANNOTATOR] * len(known),
         },
     )
     return annotations

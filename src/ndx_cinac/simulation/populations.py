@@ -29,13 +29,13 @@ class PopulationSettings:
 
     interneurons: Range = (0.0, 0.0)
     """Part of the cells that are interneurons; where the highest is 0, cells have no type."""
-    size: Range = (0.95, 1.5)
+    size: Range = (1.0, 1.5)
     """Ratio of the diameters of the somata."""
     roundness: Range = (0.45, 0.95)
     """Shortest over longest axis of an interneuron's soma."""
     pyramidal_roundness: Range = (0.65, 1.0)
     """The same of a pyramidal cell's soma."""
-    rate: Range = (3.0, 20.0)
+    rate: Range = (4.0, 20.0)
     """Ratio of the median rates of events, logarithmic."""
     highest_rate: float = 4.0
     """Events per second (Hz) that no interneuron's median exceeds: spikes closer than that are one rise."""

@@ -5,6 +5,8 @@ from ..extras import require
 require("sklearn", extra="train", feature="Training a classifier")
 
 from .activity import train_activity  # noqa: E402
+from .cell_config import CellTypeTrainingConfig  # noqa: E402
+from .cell_types import train_cell_types  # noqa: E402
 from .config import TrainingConfig  # noqa: E402
 from .settings import (  # noqa: E402
     AugmentationSettings,
@@ -15,9 +17,11 @@ from .settings import (  # noqa: E402
 
 __all__ = [
     "AugmentationSettings",
+    "CellTypeTrainingConfig",
     "FineTuningSettings",
     "PieceSettings",
     "SourceSettings",
     "TrainingConfig",
     "train_activity",
+    "train_cell_types",
 ]

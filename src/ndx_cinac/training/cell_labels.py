@@ -69,7 +69,7 @@ class LabelledRecording:
 
 
 def open_labelled(file: LabelledFile) -> Iterator[LabelledRecording]:
-    """Open the recordings of a file one by one: it has one, or one per segment of a .cinac file without movie.
+    """Open the recordings of a file one by one: one, or one per segment of a .cinac file without movie.
 
     Raises
     ------
