@@ -8,6 +8,7 @@ patch.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -28,13 +29,12 @@ Nearest = tuple[int | None, Region | None]
 """An input from which another is computed (None: an empty patch), and where the two differ."""
 
 
-def compiled(model: Any, shapes: Sequence[tuple[int | None, ...]]) -> Callable[..., Any]:
-    """Compile a network once, for inputs of these shapes; None stands for any length."""
-    signature = [tf.TensorSpec(shape, tf.float32) for shape in shapes]
+Pattern = tuple[tuple[int | None, bool], ...]
+"""For each input: from which it is computed, and whether it differs from that at all."""
 
-    def call(*given: Any) -> Any:
-        return model(list(given) if len(given) > 1 else given[0], training=False)
 
+def compiled(call: Callable[..., Any], signature: Sequence[Any]) -> Callable[..., Any]:
+    """Compile a function of tensors once, for whatever fits `signature`."""
     function = tf.function(call, input_signature=signature, autograph=False)
 
     def run(*given: Any) -> Any:
@@ -56,14 +56,14 @@ class FrameEncoder:
     """
 
     def __init__(self, network: Any, shape: tuple[int, int]) -> None:
-        self._stages: list[Callable[..., Any]] = []
+        self._network = network
+        self._stages = _stages(network)
         self._sizes = [shape]
-        for layers in _stages(network):
-            size = self._sizes[-1]
-            self._sizes.append(((size[0] - 2) // 2, (size[1] - 2) // 2))
-            self._stages.append(compiled(_stage(layers), [(None, None, None, layers[0].kernel.shape[2])]))
-        self._whole = None if self._stages else compiled(network, [(None, *shape, 1)])
-        self._empty: list[Any] = []
+        for _ in self._stages:
+            height, width = self._sizes[-1]
+            self._sizes.append(((height - 2) // 2, (width - 2) // 2))
+        self._empty = self._empty_stages()
+        self._compiled: dict[Pattern, Callable[..., Any]] = {}
 
     def encode(self, inputs: Sequence[Patches]) -> list[Any]:
         """Encode inputs that show the same frames.
@@ -77,50 +77,76 @@ class FrameEncoder:
         list of tf.Tensor of float32, each of shape (n_frames, n_features)
         """
         plan = [_nearest(inputs, which) for which in range(len(inputs))]
+        pattern = tuple((base, region is not None) for base, region in plan)
+        if pattern not in self._compiled:
+            self._compiled[pattern] = self._compile(pattern)
+        regions = np.array([self._regions(region) for _, region in plan], np.int32)
+        regions = tf.constant(regions.reshape(len(plan), len(self._stages), 4))
         parts = []
         for start in range(0, len(inputs[0]), FRAMES_TOGETHER):
-            batch = [patches[start : start + FRAMES_TOGETHER, ..., None] for patches in inputs]
-            parts.append(self._encode_batch(batch, plan))
-        return [tf.concat(features, axis=0) for features in zip(*parts, strict=True)]
-
-    def _encode_batch(self, batch: list[Any], plan: list[Nearest]) -> list[Any]:
-        """Encode each input from the one that is nearest to it, or from an empty patch."""
-        done: list[list[Any]] = []
-        for patches, (base, region) in zip(batch, plan, strict=True):
-            if self._whole is not None:
-                done.append([self._whole(tf.constant(patches))])
-            elif base is None:
-                done.append(self._from_base(patches, self._empty_stages(), region))
+            batch = [patches[start : start + FRAMES_TOGETHER] for patches in inputs]
+            parts.append(self._compiled[pattern](batch, regions))
+        features: list[Any] = []
+        for (base, region), encoded in zip(plan, zip(*parts, strict=True), strict=True):
+            if region is None and base is not None:
+                features.append(features[base])
             else:
-                done.append(self._from_base(patches, done[base], region))
-        n_frames = len(batch[0])
-        last = [tf.broadcast_to(stages[-1], (n_frames, *stages[-1].shape[1:])) for stages in done]
-        return [tf.reshape(values, (n_frames, -1)) for values in last]
+                features.append(tf.concat(encoded, axis=0))
+        return features
+
+    def _compile(self, pattern: Pattern) -> Callable[..., Any]:
+        """Compile the encoding of a batch of frames: of inputs that differ like this, wherever they do."""
+
+        def encode(batch: list[Any], regions: Any) -> list[Any]:
+            done: list[list[Any]] = []
+            for (base, differs), patches, reached in zip(pattern, batch, tf.unstack(regions), strict=True):
+                if not self._stages:
+                    done.append([self._network(patches[..., None], training=False)])
+                    continue
+                stages = self._empty if base is None else done[base]
+                done.append(self._from_base(patches, stages, reached) if differs else stages)
+            n_frames = tf.shape(batch[0])[0]
+            last = [tf.broadcast_to(stages[-1], (n_frames, *stages[-1].shape[1:])) for stages in done]
+            return [tf.reshape(values, (n_frames, math.prod(values.shape[1:]))) for values in last]
+
+        patches = tf.TensorSpec((None, *self._sizes[0]))
+        regions = tf.TensorSpec((len(pattern), len(self._stages), 4), tf.int32)
+        return compiled(encode, [[patches] * len(pattern), regions])
 
     def _empty_stages(self) -> list[Any]:
-        """Activations of an empty patch after each stage, computed once."""
-        if not self._empty:
-            height, width = self._sizes[0]
-            whole = (0, 0, height - 1, width - 1)
-            self._empty = self._from_base(np.zeros((1, height, width, 1), np.float32), [], whole)
-        return self._empty
+        """Activations of an empty patch after each stage."""
+        stages, values = [], tf.zeros((1, *self._sizes[0], 1))
+        with full_precision():
+            for number, stage in enumerate(self._stages):
+                rows, columns = self._sizes[number + 1]
+                framed = tf.pad(values, self._frame(number))
+                values = _passed(stage, framed[:, : 2 * rows + 4, : 2 * columns + 4])
+                stages.append(values)
+        return stages
 
-    def _from_base(self, patches: Any, base: list[Any], region: Region | None) -> list[Any]:
-        """Activations after each stage of patches that differ from those of `base` in `region` only."""
-        if region is None:
-            return base
-        stages, values = [], patches
+    def _from_base(self, patches: Any, base: list[Any], regions: Any) -> list[Any]:
+        """Activations after each stage of patches that differ from those of `base` in `regions` only."""
+        stages, values = [], patches[..., None]
         for number, stage in enumerate(self._stages):
-            rows, columns = self._sizes[number + 1]
-            top, left, bottom, right = region = _reached(region, (rows, columns))
-            height, width = self._sizes[number]
-            ends = [(0, 0), (1, 2 * rows + 3 - height), (1, 2 * columns + 3 - width), (0, 0)]
-            seen = tf.pad(values, ends)[:, 2 * top : 2 * bottom + 6, 2 * left : 2 * right + 6]
-            values = stage(seen)
-            if (top, left, bottom, right) != (0, 0, rows - 1, columns - 1):
-                values = _pasted(base[number], values, region)
+            top, left, bottom, right = region = tf.unstack(regions[number])
+            framed = tf.pad(values, self._frame(number))
+            values = _passed(stage, framed[:, 2 * top : 2 * bottom + 6, 2 * left : 2 * right + 6])
+            values = _pasted(base[number], values, region)
             stages.append(values)
         return stages
+
+    def _frame(self, number: int) -> list[tuple[int, int]]:
+        """Rows and columns of zeros around what a stage is given: what it needs and no more."""
+        sizes = zip(self._sizes[number], self._sizes[number + 1], strict=True)
+        return [(0, 0), *((1, 2 * after + 3 - before) for before, after in sizes), (0, 0)]
+
+    def _regions(self, region: Region | None) -> list[Region]:
+        """Where activations differ after each stage; zeros where they do not."""
+        reached = []
+        for size in self._sizes[1:]:
+            region = (0, 0, 0, 0) if region is None else _reached(region, size)
+            reached.append(region)
+        return reached
 
 
 def _stages(network: Any) -> list[list[Any]]:
@@ -154,12 +180,17 @@ def _is_usual(stage: list[Any]) -> bool:
     )
 
 
-def _stage(layers: list[Any]) -> Any:
-    """Make a stage that is given the zeros around its input along with it, for inputs of any size."""
-    first = keras.layers.Conv2D.from_config({**layers[0].get_config(), "padding": "valid"})
-    stage = keras.Sequential([keras.Input((None, None, layers[0].kernel.shape[2])), first, *layers[1:]])
-    first.set_weights(layers[0].get_weights())
-    return stage
+def _passed(stage: list[Any], values: Any) -> Any:
+    """Pass a stage that is given the zeros around its input along with it, for inputs of any size."""
+    for layer in stage:
+        if isinstance(layer, keras.layers.Conv2D):
+            values = tf.nn.conv2d(values, tf.convert_to_tensor(layer.kernel), 1, "VALID")
+            if layer.use_bias:
+                values = tf.nn.bias_add(values, tf.convert_to_tensor(layer.bias))
+            values = layer.activation(values)
+        else:
+            values = layer(values, training=False)
+    return values
 
 
 def _nearest(inputs: Sequence[Patches], which: int) -> Nearest:
@@ -195,10 +226,10 @@ def _reached(region: Region, size: tuple[int, int]) -> Region:
     return first[0], first[1], last[0], last[1]
 
 
-def _pasted(base: Any, values: Any, region: Region) -> Any:
+def _pasted(base: Any, values: Any, region: Sequence[Any]) -> Any:
     """Put values into a region of what `base` holds for each frame, or for all frames alike."""
     top, left, bottom, right = region
-    base = tf.broadcast_to(base, (values.shape[0], *base.shape[1:]))
-    rows = base[:, top : bottom + 1]
-    middle = tf.concat([rows[:, :, :left], values, rows[:, :, right + 1 :]], axis=2)
-    return tf.concat([base[:, :top], middle, base[:, bottom + 1 :]], axis=1)
+    ends = [(0, 0), (top, base.shape[1] - 1 - bottom), (left, base.shape[2] - 1 - right), (0, 0)]
+    inside = tf.pad(tf.ones_like(values[:1, ..., :1], tf.bool), ends)
+    pasted = tf.where(inside, tf.pad(values, ends), base)
+    return tf.ensure_shape(pasted, (None, *base.shape[1:]))

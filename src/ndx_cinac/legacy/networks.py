@@ -197,7 +197,8 @@ class CutNetwork:
         self.encoder_of = tuple(numbers)
         self._encoders = [FrameEncoder(encoder, (self.height, self.width)) for encoder in encoders]
         head = _head(model, entries)
-        self._decide = compiled(head, [tensor.shape for tensor in head.inputs])
+        signature = [tf.TensorSpec(tensor.shape) for tensor in head.inputs]
+        self._decide = compiled(lambda *windows: head(windows, training=False), signature)
 
     def encode(self, inputs: Sequence[NDArray[np.float32]]) -> list[Any]:
         """Pass what the inputs show through their CNNs.
