@@ -1,7 +1,12 @@
 """From a dandiset to a derived file that the archive accepts, without downloading the movie first."""
 
 from .archives import Archive, DandiAsset, find_assets
+from .derived import DerivedFile, DerivedOptions, predict_asset
 from .downloads import download_asset
+from .findings import Finding
+from .listing import ListedAsset, list_assets
+from .names import derived_path
+from .readiness import check_ready
 from .remote_files import StreamingOptions
 from .streaming import OpenAsset, open_asset
 from .transfer import Patience, Traffic
@@ -9,11 +14,19 @@ from .transfer import Patience, Traffic
 __all__ = [
     "Archive",
     "DandiAsset",
+    "DerivedFile",
+    "DerivedOptions",
+    "Finding",
+    "ListedAsset",
     "OpenAsset",
     "Patience",
     "StreamingOptions",
     "Traffic",
+    "check_ready",
+    "derived_path",
     "download_asset",
     "find_assets",
+    "list_assets",
     "open_asset",
+    "predict_asset",
 ]

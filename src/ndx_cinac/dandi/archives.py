@@ -164,7 +164,7 @@ class Archive:
         """Send the token that the client's own places hold; nobody is asked for one and none is stored."""
         import requests
 
-        token = os.environ.get(self.token_variable) or _from_keyring(f"dandi-api-{self.name}")
+        token = _token(self.token_variable, self.name)
         if not token:
             raise self.refusal(what, 401)
         try:
@@ -186,6 +186,17 @@ class Archive:
         """
         name = f"Dandiset {identifier}" + (f" in version {version}" if version else "")
         return self.ask(lambda: self.client.get_dandiset(identifier, version, lazy=False), name)
+
+    def metadata(self, identifier: str, version: str) -> dict[str, Any]:
+        """Return what a dandiset says of itself: the content of its ``dandiset.yaml``."""
+        address = f"/dandisets/{identifier}/versions/{version}/"
+        found: dict[str, Any] = self.ask(lambda: self.client.get(address), f"Dandiset {identifier}")
+        return found
+
+    @property
+    def has_token(self) -> bool:
+        """Whether the client's own places hold a token for this archive."""
+        return bool(_token(self.token_variable, self.name))
 
     def assets(self, dandiset: Any, **query: str) -> Iterator[DandiAsset]:
         """Give the assets of a dandiset in the order of their paths, with their metadata, page by page.
@@ -312,13 +323,16 @@ def _digest(digests: dict[str, str]) -> str:
     return ""
 
 
-def _from_keyring(service: str) -> str | None:
-    """Return the token that the dandi client stored in the system's keyring, if there are both."""
+def _token(variable: str, instance: str) -> str | None:
+    """Return the token from the variable, or from the keyring that the dandi client stored it in."""
+    token = os.environ.get(variable)
+    if token:
+        return token
     from keyring import get_password
     from keyring.errors import KeyringError
 
     try:
-        return get_password(service, "key")
+        return get_password(f"dandi-api-{instance}", "key")
     except KeyringError as error:
         _log.debug("The keyring cannot be read: %s", error)
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -53,6 +54,10 @@ class OpenAsset(OpenedFile):
         """Bytes that the movies that were read take in the file; None where that is not known."""
         known = [each.stored_bytes for each in self._movies]
         return sum(each for each in known if each is not None) if known and None not in known else None
+
+    def clear_errors(self) -> AbstractContextManager[None]:
+        """Return a context that raises what failed on the network, and not what HDF5 made of it."""
+        return nullcontext() if self._remote is None else self._remote.clear_errors()
 
     def __enter__(self) -> OpenAsset:
         return self

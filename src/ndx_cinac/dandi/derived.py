@@ -1,0 +1,228 @@
+"""From an asset to a derived file that its archive accepts: streamed, predicted, written and checked."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import OutputError
+from ..progress import Progress, silent
+from ..reading import ReadingOptions, read_recording
+from ..writing import OutputOptions, write_predictions
+from .archives import DandiAsset
+from .findings import Finding, errors_of
+from .local_dandisets import check_folder, prepare_folder
+from .names import derived_path
+from .readiness import check_ready
+from .remote_files import StreamingOptions
+from .streaming import OpenAsset, open_asset
+from .subjects import check_given, subject_findings
+from .transfer import Traffic
+
+if TYPE_CHECKING:
+    from ..classifiers import Classifier
+    from ..prediction import PredictionOptions
+    from ..results import ActivityResult
+
+DEFAULT_CLASSIFIER = "activity-sim"
+
+
+@dataclass(frozen=True)
+class DerivedOptions:
+    """How a derived file is made.
+
+    Attributes
+    ----------
+    instance, version : str or None
+        Archive and version of a dandiset that is named without them, as in `find_assets`.
+    subject : mapping of str
+        Values, by field (`subjects.FIELDS`), for what the source does not say of its subject.
+    description : str
+        The label of ``desc`` in the file's name.
+    download_to : str, Path or None
+        A folder to download the asset into first; None: it is streamed.
+    overwrite : bool
+        Replace a derived file that is there.
+    validate : bool
+        Run ``dandi validate`` on the file.
+    reading : ReadingOptions or None
+        Which movie, segmentation and rows, and how their axes lie.
+    prediction : PredictionOptions or None
+        Threshold, memory and speed.
+    streaming : StreamingOptions
+        How the asset is read.
+    """
+
+    instance: str | None = None
+    version: str | None = None
+    subject: Mapping[str, Any] = field(default_factory=dict)
+    description: str = "cinac"
+    download_to: str | Path | None = None
+    overwrite: bool = False
+    validate: bool = True
+    reading: ReadingOptions | None = None
+    prediction: PredictionOptions | None = None
+    streaming: StreamingOptions = field(default_factory=StreamingOptions)
+
+    def __post_init__(self) -> None:
+        check_given(self.subject)
+
+
+@dataclass(frozen=True)
+class DerivedFile:
+    """A derived file, and how it came about.
+
+    Attributes
+    ----------
+    asset : DandiAsset
+        What was predicted.
+    path : Path
+        The file; `in_dandiset` is its path in the dandiset.
+    dandiset : str
+        Identifier of the dandiset whose local copy it lies in.
+    result : ActivityResult
+        The predictions.
+    findings : tuple of Finding
+        What keeps it from being uploaded, and what its owners should know.
+    traffic : Traffic
+        Requests and bytes that it took.
+    movie_bytes : int or None
+        Bytes that the movie takes in the asset; None where that is not known, or nothing was streamed.
+    seconds : float
+        How long it took in all.
+    """
+
+    asset: DandiAsset
+    path: Path
+    in_dandiset: str
+    dandiset: str
+    result: ActivityResult
+    findings: tuple[Finding, ...]
+    traffic: Traffic
+    movie_bytes: int | None
+    seconds: float
+
+    @property
+    def ready(self) -> bool:
+        """Whether nothing keeps it from being uploaded."""
+        return not errors_of(self.findings)
+
+
+def predict_asset(
+    asset: str | DandiAsset,
+    to: str | Path,
+    classifier: str | Path | Classifier = DEFAULT_CLASSIFIER,
+    options: DerivedOptions | None = None,
+    *,
+    path: str | None = None,
+    progress: Progress = silent,
+) -> DerivedFile:
+    """Predict an asset of a dandiset, and write a file without its movie that the archive accepts.
+
+    Nothing is uploaded. Everything that can be checked is checked before the movie is read.
+
+    Parameters
+    ----------
+    asset : str or DandiAsset
+        Its address, its dandiset (then with `path`), or the asset as `find_assets` gives it.
+    to : str or Path
+        A local copy of the dandiset that the file is to belong to; it is made if it is absent.
+    classifier : str, Path or Classifier
+        As in `predict_activity`.
+    options : DerivedOptions, optional
+        How the file is made.
+    path : str, optional
+        The asset's path in its dandiset.
+    progress : callable
+        Told how far it is.
+
+    Returns
+    -------
+    DerivedFile
+        Where the file is, what is in it, and whether it is ready for the archive.
+
+    Raises
+    ------
+    ArchiveError
+        If the asset cannot be had.
+    OutputError
+        If the file is there already, has no name, lacks what the archive asks for, or cannot be written.
+    ReadingError, ClassifierError, PredictionError, ConfigError
+        As `predict_activity`.
+    """
+    from ..classifiers import load_classifier
+    from ..prediction import predict_recording
+
+    started = time.perf_counter()
+    options, folder = options or DerivedOptions(), Path(to).expanduser()
+    loaded = load_classifier(classifier)
+    with open_asset(
+        asset,
+        path,
+        instance=options.instance,
+        version=options.version,
+        download_to=options.download_to,
+        options=options.streaming,
+    ) as opened:
+        dandiset = check_folder(folder, opened.asset)
+        name = plan_name(opened, folder, options)
+        reading = options.reading or ReadingOptions()
+        wanted = (reading.movie, reading.segmentation, reading.axes)
+        with opened.clear_errors(), read_recording(opened, *wanted, rois=reading.rois) as recording:
+            result = predict_recording(recording, loaded, options.prediction, progress)
+            result = _with_origin(result, opened)
+        with opened.clear_errors():
+            written = _write(result, opened, folder / name, options)
+        traffic, movie_bytes = opened.traffic, opened.movie_bytes
+    findings = tuple(check_ready(written, with_dandi=options.validate))
+    seconds = time.perf_counter() - started
+    result = replace(result, output=written)
+    found = (opened.asset, written, name, dandiset, result, findings)
+    return DerivedFile(*found, traffic, movie_bytes, seconds)
+
+
+def plan_name(opened: OpenAsset, folder: Path, options: DerivedOptions) -> str:
+    """Return the derived file's path in its dandiset, after all that can be refused about it was refused.
+
+    Raises
+    ------
+    OutputError
+        If the file is there, has no name, or its subject lacks what the archive asks for.
+    """
+    subject = opened.nwbfile.subject
+    missing = errors_of(subject_findings(subject, options.subject))
+    if missing:
+        what = "; ".join(each.message for each in missing) + ": the archive would refuse the file"
+        fix = "Supply what is missing: " + ", ".join(each.fix for each in missing if each.fix)
+        raise OutputError(what, where=opened.asset.path, fix=fix)
+    subject_id = getattr(subject, "subject_id", None) or options.subject.get("subject_id")
+    name = derived_path(
+        opened.asset.path,
+        subject_id=subject_id,
+        session_id=opened.nwbfile.session_id,
+        description=options.description,
+    )
+    if (folder / name).exists() and not options.overwrite:
+        what = "The derived file exists already"
+        fix = "Replace it (--overwrite), or give it another description (--description)"
+        raise OutputError(what, where=str(folder / name), fix=fix)
+    return name
+
+
+def _with_origin(result: ActivityResult, opened: OpenAsset) -> ActivityResult:
+    """Let a result say which asset it is from; not where a copy of it lay on this machine."""
+    read = "from a copy" if opened.downloaded else "over the network"
+    origin = {**opened.asset.provenance(), "read": read}
+    source = None if result.source is None else replace(result.source, path=None)
+    return replace(result, source=source, parameters={**result.parameters, "dandi": origin})
+
+
+def _write(result: ActivityResult, opened: OpenAsset, goal: Path, options: DerivedOptions) -> Path:
+    """Write the derived file into the local copy of the dandiset."""
+    prepare_folder(goal.parent.parent, opened.asset)
+    goal.parent.mkdir(exist_ok=True)
+    output = OutputOptions(goal, "standalone", overwrite=options.overwrite, subject=options.subject)
+    return write_predictions(result, output, opened.nwbfile)
