@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -99,27 +99,62 @@ def read_figure_data(
         chosen = choose_rows(result, rows)
         predictions = nwbfile.processing[MODULE][name]
         table, linked = predictions.rois.table, getattr(predictions, "movie", None)
-        order = mask_order(result)
-        image, traces, shape, size = None, None, None, None
-        try:
-            named = None if linked is None else linked.object_id
-            with read_recording(nwbfile, named, table.object_id, order) as recording:
-                movie, rois = recording.require_movie(), recording.require_rois()
-                shape, size = rois.shape, recording.pixel_size
-                image = mean_image(movie)
-                traces = relative_change(mean_traces(movie, rois, chosen, progress))
-        except ReadingError as error:
-            logger.info("Figures are drawn without the movie: %s", error)
-        pixels = read_masks(table)
-        if shape is None:
-            first, second = ordered(pixels, order)
-            shape = (int(first.max(initial=0)) + 1, int(second.max(initial=0)) + 1)
-        rois, _ = lay_on_movie(pixels, shape, order)
+        movie = None if linked is None else linked.object_id
+        field = read_field(nwbfile, table, movie, mask_order(result.parameters), chosen, progress)
+        traces = None if field.traces is None else relative_change(field.traces)
         truth = annotated_activity(nwbfile, result, table.object_id)
-        return FigureData(result, rois, chosen, image, traces, truth, size)
+        return FigureData(result, field.rois, chosen, field.image, traces, truth, field.pixel_size)
     finally:
         if opened.close is not None:
             opened.close()
+
+
+@dataclass(frozen=True)
+class Field:
+    """The field of view: the ROIs, and what the movie shows where it is at hand.
+
+    Attributes
+    ----------
+    rois : Rois
+        All ROIs of the table, on the movie's axes.
+    image : ndarray of float, shape (first, second), or None
+        Mean of sampled frames.
+    traces : ndarray of float, shape (n_frames, n), or None
+        Mean of the pixels of the ROIs asked for.
+    pixel_size : float or None
+        Micrometres per pixel.
+    """
+
+    rois: Rois
+    image: NDArray[Any] | None = None
+    traces: NDArray[np.float64] | None = None
+    pixel_size: float | None = None
+
+
+def read_field(
+    nwbfile: NWBFile,
+    table: Any,
+    movie_id: str | None,
+    order: MaskOrder,
+    rows: Sequence[int] = (),
+    progress: Progress = silent,
+) -> Field:
+    """Read the ROIs of a table and, where there is a movie, its mean image and the traces of some rows."""
+    pixels = read_masks(table)
+    image, traces, shape, size = None, None, None, None
+    try:
+        with read_recording(nwbfile, movie_id, table.object_id, order) as recording:
+            movie, rois = recording.require_movie(), recording.require_rois()
+            shape, size = rois.shape, recording.pixel_size
+            image = mean_image(movie)
+            traces = mean_traces(movie, rois, rows, progress) if len(rows) else None
+    except ReadingError as error:
+        logger.info("Figures are drawn without the movie: %s", error)
+    if shape is None:
+        first, second = ordered(pixels, order)
+        shape = (int(first.max(initial=0)) + 1, int(second.max(initial=0)) + 1)
+    rois, _ = lay_on_movie(pixels, shape, order)
+    return Field(rois, image, traces, size)
 
 
 def choose_rows(result: ActivityResult, rows: Sequence[int] | None) -> tuple[int, ...]:
@@ -145,9 +180,9 @@ def choose_rows(result: ActivityResult, rows: Sequence[int] | None) -> tuple[int
     return tuple(dict.fromkeys(int(row) for row in rows))
 
 
-def mask_order(result: ActivityResult) -> MaskOrder:
+def mask_order(parameters: Mapping[str, Any]) -> MaskOrder:
     """How the masks lay on the movie when it was predicted; as the schema says where that is not told."""
-    axes = result.parameters.get("axes", {})
+    axes = parameters.get("axes", {})
     order = axes.get("masks") if isinstance(axes, dict) else axes
     return cast(MaskOrder, order) if order in ("matching", "exchanged") else "matching"
 

@@ -29,36 +29,42 @@ def plot_field(data: FigureData) -> Figure:
     size = np.clip(6.5 * height / max(width, 1), 3.5, 9.0)
     figure = new_figure(7.0, float(size) + 0.6)
     axes = figure.add_subplot()
-    if data.image is not None:
-        low, high = np.percentile(data.image, (0.5, 99.8))
-        shown = np.clip((data.image - low) / max(high - low, 1e-9), 0, 1) ** 0.7  # dim cells stay visible
-        axes.imshow(shown, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-    else:
-        axes.set_facecolor("#202020")
+    background(axes, data.image, data.rois.shape)
     predicted = {int(row) for row in data.result.roi_rows}
-    _outline(
-        axes, data.rois, [row for row in range(len(data.rois)) if row not in predicted], GREY, dashed=True
-    )
-    _outline(axes, data.rois, [row for row in predicted if row not in data.rows], ORANGE)
-    _outline(axes, data.rois, list(data.rows), SKY)
+    others = [row for row in range(len(data.rois)) if row not in predicted]
+    outlines(axes, data.rois, others, GREY, dashed=True)
+    outlines(axes, data.rois, [row for row in predicted if row not in data.rows], ORANGE)
+    outlines(axes, data.rois, list(data.rows), SKY)
     _label_rois(axes, data, predicted)
-    _scale_bar(axes, data.pixel_size, width, height)
-    axes.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5), aspect="equal")
-    axes.set(xlabel="second axis of the movie (pixels)", ylabel="first axis of the movie (pixels)")
+    scale_bar(axes, data.pixel_size, width, height)
     where = "on the mean image" if data.image is not None else "(no movie at hand)"
     axes.set_title(f"{len(predicted)} predicted ROIs {where}")
     return figure
 
 
-def _outline(axes: Axes, rois: Rois, rows: Sequence[int], colour: str, *, dashed: bool = False) -> None:
+def background(axes: Axes, image: NDArray[Any] | None, shape: tuple[int, int]) -> None:
+    """Draw the mean image, or a dark ground of the field's size where there is none, and name the axes."""
+    height, width = shape
+    if image is not None:
+        low, high = np.percentile(image, (0.5, 99.8))
+        shown = np.clip((image - low) / max(high - low, 1e-9), 0, 1) ** 0.7  # dim cells stay visible
+        axes.imshow(shown, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    else:
+        axes.set_facecolor("#202020")
+    axes.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5), aspect="equal")
+    axes.set(xlabel="second axis of the movie (pixels)", ylabel="first axis of the movie (pixels)")
+
+
+def outlines(axes: Axes, rois: Rois, rows: Sequence[int], colour: str, *, dashed: bool = False) -> None:
     """Draw the outlines of some ROIs along their pixels' edges."""
     from matplotlib.collections import LineCollection
 
     segments: list[Any] = [outline(rois.pixels(row)) for row in rows if rois.n_pixels[row]]
     if segments:
-        lines = LineCollection(list(np.concatenate(segments)), colors=colour, linewidths=1.3)
-        lines.set_linestyle((0, (3, 2)) if dashed else "solid")
-        axes.add_collection(lines)
+        edges = np.concatenate(segments)
+        if dashed:  # every other edge: dashes along single edges would hardly be seen
+            edges = edges[np.floor(edges.min(axis=1) + 0.5).sum(axis=1) % 2 == 0]
+        axes.add_collection(LineCollection(list(edges), colors=colour, linewidths=1.3))
 
 
 def outline(pixels: NDArray[Any]) -> NDArray[np.float64]:
@@ -122,7 +128,7 @@ def _free_place(centre: NDArray[Any], taken: NDArray[Any], room: float) -> NDArr
     return np.asarray(free[0] if free else centre)
 
 
-def _scale_bar(axes: Axes, pixel_size: float | None, width: int, height: int) -> None:
+def scale_bar(axes: Axes, pixel_size: float | None, width: int, height: int) -> None:
     """Draw a bar of a round number of micrometres in the lower right corner."""
     if pixel_size is None:
         return

@@ -1,21 +1,14 @@
-"""Figures of predictions: the field of view, probability over time, and traces with their active periods."""
+"""Figures of activity: probability over time, and traces with their active periods."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import OutputError
-from ..extras import require
-from ..progress import Progress, silent
 from ..results import ActivityResult
-from ..writing.output import DEFAULT_NAME
-from .data import FigureData, read_figure_data
-from .field import plot_field
+from .data import FigureData
 from .style import BLUE, GREEN, ORANGE, PALE_GREEN, VERMILION, new_figure
 
 if TYPE_CHECKING:
@@ -24,66 +17,6 @@ if TYPE_CHECKING:
 
 MOST_COLUMNS = 1500
 """Columns of the image of probabilities; more frames share columns, which show their highest value."""
-
-
-def plot_file(
-    path: str | Path,
-    folder: str | Path = ".",
-    *,
-    rois: Sequence[int] | None = None,
-    name: str = DEFAULT_NAME,
-    kind: str = "png",
-    progress: Progress = silent,
-) -> list[Path]:
-    """Draw the three figures of a file with predictions into a folder, which is made where it is absent.
-
-    Parameters
-    ----------
-    path : str or Path
-        An NWB file with predictions.
-    folder : str or Path
-        Where the figures go; figures of the same name are replaced.
-    rois : sequence of int, optional
-        Rows of the ROIs whose traces are drawn; those with the most transients by default.
-    name : str
-        Name of the predictions.
-    kind : {"png", "pdf", "svg"}
-        Kind of file.
-    progress : Progress
-        Told of the movie's frames as they are read.
-
-    Returns
-    -------
-    list of Path
-        ``NAME_field``, ``NAME_probabilities`` and ``NAME_traces``.
-
-    Raises
-    ------
-    ReadingError
-        If the file holds no such predictions.
-    ConfigError
-        If an ROI asked for was not predicted.
-    OutputError
-        If the folder cannot be made or written to.
-    """
-    require("matplotlib", extra="plot", feature="Drawing figures")
-    data = read_figure_data(path, rois, name, progress)
-    figures = {
-        "field": plot_field(data),
-        "probabilities": plot_probabilities(data.result),
-        "traces": plot_traces(data),
-    }
-    stem = Path(path).name.removesuffix(".zarr").removesuffix(".nwb")
-    label = stem if name == DEFAULT_NAME else f"{stem}_{name}"
-    paths = [Path(folder).expanduser() / f"{label}_{what}.{kind}" for what in figures]
-    try:
-        paths[0].parent.mkdir(parents=True, exist_ok=True)
-        for figure, target in zip(figures.values(), paths, strict=True):
-            figure.savefig(target, dpi=150)
-    except OSError as error:
-        what = f"The figures cannot be written: {error.strerror or error}"
-        raise OutputError(what, where=str(folder), fix="Choose another folder (--output-dir)") from error
-    return paths
 
 
 def plot_probabilities(result: ActivityResult) -> Figure:
