@@ -14,7 +14,7 @@ class MovieSettings:
 
     shape: tuple[int, int] = (56, 56)
     """Rows and columns, pixels."""
-    n_frames: tuple[int, int] = (300, 1200)
+    n_frames: tuple[int, int] = (300, 2400)
     """Length, frames, logarithmic."""
     frame_rate: Range = (4.0, 60.0)
     """Frames per second (Hz), logarithmic."""

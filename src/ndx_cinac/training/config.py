@@ -43,7 +43,7 @@ class TrainingConfig:
     """What the fields of the source `simulation` are drawn from."""
     traces: TraceOptions = field(default_factory=TraceOptions)
     """How traces are extracted, here and in every prediction of this classifier."""
-    n_fields: int = 2000
+    n_fields: int = 1500
     """Simulated fields to train on."""
     n_validation_fields: int = 20
     """Further fields that say when to stop."""
