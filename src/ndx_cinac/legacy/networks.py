@@ -111,7 +111,7 @@ class _Recurrence(keras.layers.Layer):  # type: ignore[misc]
     """An LSTM, or a bidirectional one, whose inputs are multiplied by its kernel for all time steps at once.
 
     Keras multiplies step by step, and so reads the kernel (megabytes, more than a processor's cache) once per
-    step.
+    step. What is concatenated before is given in its parts: each has rows of the kernel of its own.
     """
 
     def __init__(self, layer: Any) -> None:
@@ -119,43 +119,41 @@ class _Recurrence(keras.layers.Layer):  # type: ignore[misc]
         wrapped = isinstance(layer, keras.layers.Bidirectional)
         self._directions = [layer.forward_layer, layer.backward_layer] if wrapped else [layer]
 
-    def compute_output_shape(self, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+    def compute_output_shape(self, shapes: list[tuple[int | None, ...]]) -> tuple[int | None, ...]:
         """Shape of what `call` returns."""
-        return (*shape[:2], sum(layer.units for layer in self._directions))
+        return (*shapes[0][:2], sum(layer.units for layer in self._directions))
 
-    def call(self, sequences: Any) -> Any:
+    def call(self, parts: list[Any]) -> Any:
         """Return the layer's output for every time step."""
-        return tf.concat([_scan(layer, sequences) for layer in self._directions], axis=-1)
+        return tf.concat([_scan(layer, parts) for layer in self._directions], axis=-1)
 
 
-def _scan(layer: Any, sequences: Any) -> Any:
-    """Run one direction of an LSTM over sequences (batch, time, features)."""
+def _scan(layer: Any, parts: list[Any]) -> Any:
+    """Run one direction of an LSTM over sequences (batch, time, features), given in parts."""
     cell = layer.cell
-    if layer.go_backwards:
-        sequences = tf.reverse(sequences, [1])
-    driven = tf.tensordot(sequences, tf.convert_to_tensor(cell.kernel), 1)
+    kernels = tf.split(tf.convert_to_tensor(cell.kernel), [part.shape[-1] for part in parts])
+    driven = tf.add_n([tf.tensordot(part, rows, 1) for part, rows in zip(parts, kernels, strict=True)])
     if cell.use_bias:
         driven += tf.convert_to_tensor(cell.bias)
-    driven = tf.transpose(driven, (1, 0, 2))
     recurrent_kernel = tf.convert_to_tensor(cell.recurrent_kernel)
-    n_steps = driven.shape[0]
+    n_steps = driven.shape[1]
 
-    def step(t: Any, hidden: Any, state: Any, outputs: Any) -> tuple[Any, ...]:
-        gates = driven[t] + tf.matmul(hidden, recurrent_kernel)
+    def step(done: Any, hidden: Any, state: Any, outputs: Any) -> tuple[Any, ...]:
+        t = n_steps - 1 - done if layer.go_backwards else done
+        gates = driven[:, t] + tf.matmul(hidden, recurrent_kernel)
         write, keep, candidate, show = tf.split(gates, 4, axis=1)
         state = cell.recurrent_activation(keep) * state + cell.recurrent_activation(write) * cell.activation(
             candidate
         )
         hidden = cell.recurrent_activation(show) * cell.activation(state)
-        return t + 1, hidden, state, outputs.write(t, hidden)
+        return done + 1, hidden, state, outputs.write(t, hidden)
 
-    zeros = tf.zeros((tf.shape(driven)[1], cell.units))
+    zeros = tf.zeros((tf.shape(driven)[0], cell.units))
     outputs = tf.TensorArray(tf.float32, n_steps, element_shape=(None, cell.units))
     outputs = tf.while_loop(
-        lambda t, *_: t < n_steps, step, (0, zeros, zeros, outputs), parallel_iterations=1
+        lambda done, *_: done < n_steps, step, (0, zeros, zeros, outputs), parallel_iterations=1
     )[-1]
-    shown = tf.transpose(outputs.stack(), (1, 0, 2))
-    return tf.reverse(shown, [1]) if layer.go_backwards else shown
+    return tf.transpose(outputs.stack(), (1, 0, 2))
 
 
 class CutNetwork:
@@ -268,13 +266,22 @@ def _head(model: Any, entries: list[Any]) -> Any:
     """Rebuild what follows the CNNs on inputs of its own, with the weights of the same layers."""
     calls = [(layer, layer.input, layer.output) for layer in model.layers if not _is_entry(layer, entries)]
     inputs = [keras.Input(entry.output.shape[1:]) for entry in entries]
-    tensors = {id(entry.output): tensor for entry, tensor in zip(entries, inputs, strict=True)}
+    parts = {id(entry.output): [tensor] for entry, tensor in zip(entries, inputs, strict=True)}
     for layer, given, output in calls:
-        recurrent = isinstance(layer, keras.layers.LSTM | keras.layers.Bidirectional)
-        new = _Recurrence(layer) if recurrent else layer
-        many = isinstance(given, list)
-        tensors[id(output)] = new([tensors[id(t)] for t in given] if many else tensors[id(given)])
-    return keras.Model(inputs, tensors[id(model.outputs[0])])
+        sources = [parts[id(tensor)] for tensor in (given if isinstance(given, list) else [given])]
+        if isinstance(layer, keras.layers.Concatenate) and layer.axis in (-1, len(output.shape) - 1):
+            parts[id(output)] = [part for source in sources for part in source]
+        elif isinstance(layer, keras.layers.LSTM | keras.layers.Bidirectional):
+            parts[id(output)] = [_Recurrence(layer)(sources[0])]
+        else:
+            whole = [_joined(source) for source in sources]
+            parts[id(output)] = [layer(whole if isinstance(given, list) else whole[0])]
+    return keras.Model(inputs, _joined(parts[id(model.outputs[0])]))
+
+
+def _joined(parts: list[Any]) -> Any:
+    """Concatenate what was left in parts for recurrent layers."""
+    return parts[0] if len(parts) == 1 else keras.layers.Concatenate()(parts)
 
 
 def _is_entry(layer: Any, entries: list[Any]) -> bool:
