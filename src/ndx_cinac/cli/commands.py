@@ -57,21 +57,6 @@ def inspect(options: Namespace) -> None:
     print(json.dumps(report.to_dict(), indent=2) if options.json else report.to_text())
 
 
-def plot(options: Namespace) -> None:
-    """Draw figures from a file with predictions."""
-    from ..plotting import plot_file
-
-    for path in plot_file(
-        options.file,
-        options.output_dir,
-        rois=options.rois,
-        name=options.name,
-        kind=options.format,
-        progress=_progress(options),
-    ):
-        _say(options, str(path))
-
-
 def classifiers_list(options: Namespace) -> None:
     """List the classifiers that come along."""
     from ..classifiers import list_classifiers

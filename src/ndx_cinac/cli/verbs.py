@@ -5,20 +5,23 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from .arguments import DEFAULT_NAME, add_classifier, add_overwrite, add_source, moment, rate, verb
+from .arguments import add_classifier, add_overwrite, add_source, moment, rate, verb
 from .cell_types import add_cell_types
+from .dandi import add_dandi
 from .evaluate import add_evaluate
 from .export import add_export
 from .fuse import add_fuse
+from .plot import add_plot
 from .predict import add_predict
 from .train import add_train
 
 
 def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
     """Add every verb's parser to `verbs`; all share the options of `common`."""
-    for add in (_demo, _simulate, _inspect, add_predict, _plot, add_train, _classifiers, _convert, _info):
+    for add in (_demo, _simulate, _inspect, add_predict, add_plot, add_train, _classifiers, _convert, _info):
         add(verbs, common)
     add_evaluate(verbs, common)
+    add_dandi(verbs, common)
     add_export(verbs, common)
     add_cell_types(verbs, common)
     add_fuse(verbs, common)
@@ -60,23 +63,6 @@ def _inspect(verbs: Any, common: argparse.ArgumentParser) -> None:
     add_source(parser)
     add_classifier(parser)
     parser.add_argument("--json", action="store_true", help="print it as JSON")
-
-
-def _plot(verbs: Any, common: argparse.ArgumentParser) -> None:
-    example = "  ndx-cinac plot session_cinac.nwb --rois 0 3 5 --output-dir figures"
-    summary = "draw the field of view, the probabilities and some ROIs' traces from a file with predictions"
-    parser = verb(verbs, common, "plot", summary, example)
-    parser.add_argument("file", metavar="FILE", help="an NWB file with predictions")
-    parser.add_argument(
-        "--rois", type=int, nargs="+", metavar="ROW", help="rows of the ROIs whose traces are drawn"
-    )
-    parser.add_argument("--output-dir", default=".", help="folder of the figures (the current one)")
-    parser.add_argument(
-        "--format", choices=("png", "pdf", "svg"), default="png", help="kind of file (%(default)s)"
-    )
-    parser.add_argument(
-        "--name", default=DEFAULT_NAME, help="name of the predictions in the file (%(default)s)"
-    )
 
 
 def _classifiers(verbs: Any, common: argparse.ArgumentParser) -> None:
