@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from os import PathLike, fspath
 from pathlib import Path
@@ -67,17 +67,17 @@ class CellTypeConfig:
             raise ConfigError(what, where=self.source)
         return code
 
-    def check_outputs(self, n_outputs: int, classifier: str) -> None:
-        """Refuse these types for a classifier with another number of outputs.
+    def fit(self, n_outputs: int, classifier: str) -> CellTypeConfig:
+        """Return these types for a classifier; two types that do not say so have one output or two.
 
         Raises
         ------
         ConfigError
-            If the numbers differ.
+            If the classifier has another number of outputs.
         """
         n_types = len(self.names)
-        if n_outputs == self.n_outputs and n_types > 1:
-            return
+        if n_types > 1 and n_outputs in (self.n_outputs, n_types if self.multi_class is None else None):
+            return replace(self, multi_class=n_outputs > 1)
         wanted = {1: "1 output"}.get(self.n_outputs, f"{self.n_outputs} outputs")
         what = (
             f"{n_types} cell types are named ({', '.join(self.ordered)}), for a classifier of {wanted}; "

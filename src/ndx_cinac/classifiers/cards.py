@@ -210,7 +210,7 @@ def _check_cell_types(values: Mapping[str, Any], where: str) -> None:
         return
     try:
         types = cell_types_of(content, f"{where}, field 'cell_types'", 1 if len(classes) == 1 else 2)
-        types.check_outputs(len(classes), str(values["name"]))
+        types = types.fit(len(classes), str(values["name"]))
     except ConfigError as error:
         raise ClassifierError(error.what, where=error.where, fix=error.fix) from error
     named = types.ordered if types.n_outputs > 1 else types.ordered[1:]

@@ -168,8 +168,7 @@ def types_of(classifier: Classifier, options: CellTypeOptions) -> CellTypeConfig
     using = 1 if n_outputs == 1 else 2
     own = cell_types_of(card.cell_types, f"card of '{card.name}'", using) if card.cell_types else None
     if options.cell_types is not None:
-        given = read_cell_types(options.cell_types, using)
-        given.check_outputs(n_outputs, card.name)
+        given = read_cell_types(options.cell_types, using).fit(n_outputs, card.name)
         for code, name in enumerate(given.ordered if own is not None else ()):
             found = own.find(name) if own is not None else None
             if found not in (None, code):
