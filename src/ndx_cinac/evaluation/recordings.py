@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -147,7 +147,7 @@ def annotated_predictions(
         truth = truth_from_nwb(other, result.times, target.object_id)
         label = path.name.removesuffix(".zarr").removesuffix(".nwb")
         found = AnnotatedPredictions.from_result(result, truth, label)
-        order = mask_order(result)
+        order = mask_order(result.parameters)
         linked = getattr(nwbfile.processing[MODULE][name], "movie", None)
         movie, rois = _movie_of(stack, nwbfile, None if linked is None else linked.object_id, table, order)
         if movie is None and annotations is not None:
@@ -201,9 +201,9 @@ def same_rois(nwbfile: NWBFile, table: Any, path: Path, kinds: tuple[str, ...]) 
     return alike[0]
 
 
-def mask_order(result: ActivityResult) -> MaskOrder:
+def mask_order(parameters: Mapping[str, Any]) -> MaskOrder:
     """How the masks lay on the movie when it was predicted; as the schema says where that is not told."""
-    axes = result.parameters.get("axes", {})
+    axes = parameters.get("axes", {})
     order = axes.get("masks") if isinstance(axes, dict) else axes
     return cast(MaskOrder, order) if order in ("matching", "exchanged") else "matching"
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pynwb import NWBFile
 
 from ..errors import AmbiguousSourceError, ReadingError
+from ..evaluation.recordings import mask_order
 from ..progress import Progress, silent
 from ..reading.file_contents import survey
 from ..reading.opening import open_nwbfile
@@ -21,7 +22,7 @@ from ..results import ActivityResult, CellTypeResult
 from ..writing import read_predictions
 from ..writing.cell_types import read_cell_type_predictions
 from ..writing.output import DEFAULT_CELL_TYPES_NAME, DEFAULT_NAME, MODULE
-from .data import Field, mask_order, read_field, relative_change
+from .data import Field, read_field, relative_change
 from .style import NOISE_COLOUR, OTHERS_COLOUR, TYPE_COLOURS
 
 UNCERTAIN_BELOW = 0.7

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from pynwb import NWBFile
 
 from ..errors import ConfigError, ReadingError
 from ..evaluation import ActivityTruth, truth_from_nwb
+from ..evaluation.recordings import mask_order
 from ..movies import Movie
 from ..progress import Progress, silent
 from ..reading import read_recording
@@ -178,13 +179,6 @@ def choose_rows(result: ActivityResult, rows: Sequence[int] | None) -> tuple[int
             fix = f"Predicted are {len(result.roi_rows)} rows: {shown}{more}"
             raise ConfigError(what, fix=fix)
     return tuple(dict.fromkeys(int(row) for row in rows))
-
-
-def mask_order(parameters: Mapping[str, Any]) -> MaskOrder:
-    """How the masks lay on the movie when it was predicted; as the schema says where that is not told."""
-    axes = parameters.get("axes", {})
-    order = axes.get("masks") if isinstance(axes, dict) else axes
-    return cast(MaskOrder, order) if order in ("matching", "exchanged") else "matching"
 
 
 def mean_image(movie: Movie, n_sampled: int = SAMPLED_FRAMES) -> NDArray[np.float64]:
