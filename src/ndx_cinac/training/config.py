@@ -65,11 +65,11 @@ class TrainingConfig:
     """Processes that make examples; 0 makes them in the training's own."""
     cache: str | None = None
     """Folder that keeps finished examples for another training with the same settings."""
-    width: int = 48
+    width: int = 64
     """Features per frame inside the network."""
     dilations: tuple[int, ...] = (1, 2, 4, 8, 16, 32, 1, 2, 4)
     """Frames between the taps of each of its convolutions over time."""
-    steps: int = 12000
+    steps: int = 16000
     """Steps of the optimiser."""
     batch_size: int = 24
     """Pieces of traces per step."""
