@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..cell_types.engine import SIMULATED
+from ..cell_types.card_inputs import SIMULATED
 from ..classifiers import ModelCard
 from .cell_config import CLASS_WEIGHTS, CellTypeTrainingConfig
 from .cell_examples import CellExamples

@@ -12,7 +12,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from ..cell_types.engine import describe_inputs
+from ..cell_types.card_inputs import describe_inputs
 from ..classifiers import ModelCard, save_classifier
 from ..errors import OutputError
 from ..extras import require
