@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import OutputError
+from ..errors import OutputError, ReadingError
 from ..progress import Progress, silent
 from ..reading import ReadingOptions, read_recording
 from ..writing import OutputOptions, write_predictions
 from .archives import DandiAsset
 from .findings import Finding, errors_of
+from .listing import ruled_out
 from .local_dandisets import check_folder, prepare_folder
-from .names import derived_path
+from .names import derived_path, subject_of
 from .readiness import check_ready
 from .remote_files import StreamingOptions
 from .streaming import OpenAsset, open_asset
@@ -25,7 +26,7 @@ from .transfer import Traffic
 if TYPE_CHECKING:
     from ..classifiers import Classifier
     from ..prediction import PredictionOptions
-    from ..results import ActivityResult
+    from ..results import Result
 
 DEFAULT_CLASSIFIER = "activity-sim"
 
@@ -51,7 +52,7 @@ class DerivedOptions:
     reading : ReadingOptions or None
         Which movie, segmentation and rows, and how their axes lie.
     prediction : PredictionOptions or None
-        Threshold, memory and speed.
+        Threshold, memory and speed of a prediction of activity.
     streaming : StreamingOptions
         How the asset is read.
     """
@@ -83,7 +84,7 @@ class DerivedFile:
         The file; `in_dandiset` is its path in the dandiset.
     dandiset : str
         Identifier of the dandiset whose local copy it lies in.
-    result : ActivityResult
+    result : ActivityResult or CellTypeResult
         The predictions.
     findings : tuple of Finding
         What keeps it from being uploaded, and what its owners should know.
@@ -99,7 +100,7 @@ class DerivedFile:
     path: Path
     in_dandiset: str
     dandiset: str
-    result: ActivityResult
+    result: Result
     findings: tuple[Finding, ...]
     traffic: Traffic
     movie_bytes: int | None
@@ -154,7 +155,7 @@ def predict_asset(
         As `predict_activity`.
     """
     from ..classifiers import load_classifier
-    from ..prediction import predict_recording
+    from ..prediction import predict_cell_types, predict_recording
 
     started = time.perf_counter()
     options, folder = options or DerivedOptions(), Path(to).expanduser()
@@ -172,7 +173,10 @@ def predict_asset(
         reading = options.reading or ReadingOptions()
         wanted = (reading.movie, reading.segmentation, reading.axes)
         with opened.clear_errors(), read_recording(opened, *wanted, rois=reading.rois) as recording:
-            result = predict_recording(recording, loaded, options.prediction, progress)
+            if loaded.card.task == "activity":
+                result: Result = predict_recording(recording, loaded, options.prediction, progress)
+            else:
+                result = predict_cell_types(recording, loaded, progress=progress)
             result = _with_origin(result, opened)
         with opened.clear_errors():
             written = _write(result, opened, folder / name, options)
@@ -212,7 +216,58 @@ def plan_name(opened: OpenAsset, folder: Path, options: DerivedOptions) -> str:
     return name
 
 
-def _with_origin(result: ActivityResult, opened: OpenAsset) -> ActivityResult:
+def check_names(
+    assets: Sequence[DandiAsset], folder: Path, options: DerivedOptions, *, all_wanted: bool
+) -> tuple[list[DandiAsset], dict[DandiAsset, str]]:
+    """Sort out, before any work, which of several assets are predicted.
+
+    Parameters
+    ----------
+    assets : sequence of DandiAsset
+        As `find_assets` gives them.
+    folder : Path
+        Where derived files go.
+    options : DerivedOptions
+        How they are made.
+    all_wanted : bool
+        Whether each was named: then one that cannot be predicted is an error, else it is left out.
+
+    Returns
+    -------
+    list of DandiAsset
+        What is to be predicted.
+    dict of DandiAsset to str
+        What is left out, with the reason: it cannot be predicted, or was predicted already.
+
+    Raises
+    ------
+    ReadingError
+        If nothing is left, or something that was named cannot be predicted.
+    OutputError
+        If two derived files would have one name.
+    """
+    left_out: dict[DandiAsset, str] = {}
+    names: dict[str, DandiAsset] = {}
+    for asset in assets:
+        reason = ruled_out(asset)
+        if not reason and subject_of(asset.path) is not None:
+            name = derived_path(asset.path, description=options.description)
+            if name in names:
+                what = f"'{names[name].path}' and '{asset.path}' would both become '{name}'"
+                raise OutputError(what, fix="Predict one of them with another description (--description)")
+            names[name] = asset
+            if (folder / name).exists() and not options.overwrite and len(assets) > 1:
+                reason = f"'{name}' is there already"
+        if reason:
+            left_out[asset] = reason
+    refused = [each for each in left_out if ruled_out(each)]
+    if refused and (all_wanted or len(refused) == len(assets)):
+        what = f"Asset {refused[0].path} cannot be predicted: {left_out[refused[0]]}"
+        raise ReadingError(what, fix="See what can be with: ndx-cinac dandi list DANDISET")
+    return [each for each in assets if each not in left_out], left_out
+
+
+def _with_origin(result: Result, opened: OpenAsset) -> Result:
     """Let a result say which asset it is from; not where a copy of it lay on this machine."""
     read = "from a copy" if opened.downloaded else "over the network"
     origin = {**opened.asset.provenance(), "read": read}
@@ -220,7 +275,7 @@ def _with_origin(result: ActivityResult, opened: OpenAsset) -> ActivityResult:
     return replace(result, source=source, parameters={**result.parameters, "dandi": origin})
 
 
-def _write(result: ActivityResult, opened: OpenAsset, goal: Path, options: DerivedOptions) -> Path:
+def _write(result: Result, opened: OpenAsset, goal: Path, options: DerivedOptions) -> Path:
     """Write the derived file into the local copy of the dandiset."""
     prepare_folder(goal.parent.parent, opened.asset)
     goal.parent.mkdir(exist_ok=True)

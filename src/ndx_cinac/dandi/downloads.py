@@ -104,9 +104,7 @@ def _fetch_rest(
         raise OutputError(what, where=str(part), fix="Free some room; what came so far is kept") from error
     finally:
         transfer.close()
-        traffic.requests += transfer.traffic.requests
-        traffic.bytes += transfer.traffic.bytes
-        traffic.failures += transfer.traffic.failures
+        traffic.add(transfer.traffic)
 
 
 def matches(path: Path, digest: str) -> bool:

@@ -5,19 +5,21 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Iterator
+from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import h5py
 import numpy as np
-from pynwb import NWBHDF5IO
 
 from ..errors import ReadingError
 from ..extras import require
 from .findings import Finding
 from .local_dandisets import METADATA_FILE
 from .names import PATTERN, as_label
-from .subjects import subject_findings
+from .subjects import FIELDS, subject_findings
 
 VIDEOS = (".mp4", ".avi", ".wmv", ".mov", ".flv", ".mkv")
 """What the dandi client uploads beside an NWB file that names it."""
@@ -52,13 +54,14 @@ def check_ready(path: str | Path, *, with_dandi: bool = False) -> list[Finding]:
     path = Path(path)
     try:
         with h5py.File(path, "r") as file:
-            found = [*_outside(file), *_timestamps(file), *_extensions(file)]
-        with NWBHDF5IO(str(path), "r") as io:
-            subject = io.read().subject
-            found += [*subject_findings(subject), *_names(path, subject)]
-    except Exception as error:  # damaged contents surface as any exception of h5py, hdmf or pynwb
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        what = f"'{path}' cannot be read as an NWB file: {lines[0]}"
+            if "nwb_version" not in file.attrs:
+                what = f"'{path}' is no NWB file: it has no attribute nwb_version"
+                raise ReadingError(what)
+            subject = _subject(file)
+            found = [*subject_findings(subject), *_names(path, subject)]
+            found += [*_outside(file), *_timestamps(file), *_extensions(file)]
+    except OSError as error:
+        what = f"'{path}' cannot be read as an HDF5 file: {error}"
         raise ReadingError(what) from error
     if with_dandi:
         found += [each for each in validate(path) if not _said(each, found)]
@@ -92,6 +95,16 @@ def validate(path: str | Path) -> list[Finding]:
         message = " ".join((result.message or "").split()).rstrip(".")
         found.append(Finding(level, f"dandi validate: {message} [{result.id}]", inside))
     return found
+
+
+def _subject(file: h5py.File) -> Any:
+    """Return the subject's texts as they are stored; what cannot be read as a time is left as text."""
+    group = file.get("general/subject", {})
+    values: dict[str, Any] = {name: group[name].asstr()[()] for name in FIELDS if name in group}
+    if "date_of_birth" in values:
+        with suppress(ValueError):
+            values["date_of_birth"] = datetime.fromisoformat(values["date_of_birth"])
+    return SimpleNamespace(**values)
 
 
 def _said(finding: Finding, found: list[Finding]) -> bool:

@@ -14,10 +14,11 @@ from pynwb import NWBHDF5IO
 from ..errors import ArchiveError, CinacError, ReadingError
 from ..movies import Movie, StoredMovie
 from ..reading.opening import OpenedFile, open_nwbfile
-from .archives import DandiAsset, find_assets
+from .archives import DandiAsset
 from .downloads import download_asset
 from .remote_files import RemoteFile, StreamingOptions
 from .remote_movies import RemoteMovie
+from .search import find_assets
 from .transfer import Traffic
 
 _log = logging.getLogger(__name__)

@@ -67,6 +67,12 @@ class Traffic:
     bytes: int = 0
     failures: list[str] = field(default_factory=list)
 
+    def add(self, other: Traffic) -> None:
+        """Count other traffic to this."""
+        self.requests += other.requests
+        self.bytes += other.bytes
+        self.failures += other.failures
+
     def __add__(self, other: Traffic) -> Traffic:
         return Traffic(
             self.requests + other.requests, self.bytes + other.bytes, self.failures + other.failures
