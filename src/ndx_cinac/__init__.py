@@ -33,6 +33,7 @@ from .neurodata import (
 
 if TYPE_CHECKING:
     from .classifiers import list_classifiers, load_classifier
+    from .evaluation import evaluate_activity, evaluate_cell_types
     from .exporting import export_predictions
     from .prediction import (
         CellTypeOptions,
@@ -76,6 +77,8 @@ __all__ = [
     "RoiSelection",
     "__version__",
     "annotate_cell_types",
+    "evaluate_activity",
+    "evaluate_cell_types",
     "export_predictions",
     "list_classifiers",
     "load_classifier",
@@ -95,6 +98,8 @@ _LAZY = {
     "PredictionOptions": "prediction",
     "RoiSelection": "reading",
     "annotate_cell_types": "writing.annotations",
+    "evaluate_activity": "evaluation",
+    "evaluate_cell_types": "evaluation",
     "export_predictions": "exporting",
     "list_classifiers": "classifiers",
     "load_classifier": "classifiers",

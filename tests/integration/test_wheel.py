@@ -131,6 +131,7 @@ def test_without_extras_the_other_verbs_name_the_one_they_need(unpacked, predict
         "legacy": ([*again, "--classifier", model, "--weights", weights], "predict"),
         "simulate": (["simulate", "new.nwb"], "predict"),
         "plot": (["plot", str(predicted)], "plot"),
+        "evaluate": (["evaluate", str(predicted)], "train"),
         "demo": (["demo", "new"], "train,plot"),
         "train": (["train", "new"], "train"),
         "convert": (["classifiers", "convert", model, weights, "new"], "predict"),

@@ -164,6 +164,19 @@ def test_annotations_may_lie_in_another_file(folder, tmp_path, report):
     assert found.by_signal_to_noise
 
 
+def test_a_standalone_file_is_evaluated_with_the_source_that_has_movie_and_annotations(
+    folder, tmp_path, report
+):
+    from ndx_cinac.writing import OutputOptions, write_predictions
+
+    source, alone = folder / "session_source.nwb", tmp_path / "alone.nwb"
+    result = read_predictions(folder / "session.nwb")
+    write_predictions(result, OutputOptions(alone, "standalone"), source)
+    found = evaluate_activity(alone, EvaluationOptions(annotations=source))
+    assert found.scores == report.scores
+    assert [roi.signal_to_noise for roi in found.rois] == [roi.signal_to_noise for roi in report.rois]
+
+
 def test_corrections_by_hand_are_counted_and_what_they_supersede_is_told(folder, tmp_path):
     path = shutil.copyfile(folder / "session.nwb", tmp_path / "corrected.nwb")
     from pynwb import NWBHDF5IO
