@@ -12,7 +12,7 @@ import pytest
 from ndx_cinac.errors import OutputError
 from ndx_cinac.evaluation import truth_from_nwb
 from ndx_cinac.reading import read_recording
-from ndx_cinac.simulation import load_config, simulate_field, write_nwb
+from ndx_cinac.simulation import list_presets, load_config, simulate_field, write_nwb
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +36,49 @@ def test_nwb_inspector_reports_nothing_at_all_for_dandi(path: Path):
 
 def test_the_file_is_valid(path: Path):
     assert pynwb.validate(path=str(path)) == []
+
+
+@pytest.fixture(scope="module")
+def one_photon_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    config = load_config("one-photon")
+    field = simulate_field(replace(config, movie=replace(config.movie, n_frames=(100, 100))), 1)
+    return write_nwb(field, tmp_path_factory.mktemp("one_photon") / "field.nwb")
+
+
+def test_a_one_photon_field_is_written_as_one(one_photon_path: Path):
+    with pynwb.NWBHDF5IO(str(one_photon_path), "r") as io:
+        nwbfile = io.read()
+        movie = nwbfile.acquisition["OnePhotonSeries"]
+        assert type(movie) is pynwb.ophys.OnePhotonSeries
+        assert movie.imaging_plane.excitation_lambda < movie.imaging_plane.optical_channel[0].emission_lambda
+        assert movie.imaging_plane.indicator == "GCaMP6f"
+        assert movie.imaging_plane.location == "CA1"
+        assert "one-photon" in movie.imaging_plane.device.description
+    assert pynwb.validate(path=str(one_photon_path)) == []
+
+
+def test_a_one_photon_movie_is_found_where_it_is(one_photon_path: Path):
+    with read_recording(one_photon_path) as recording:
+        assert recording.require_movie().shape[0] == 100
+
+
+@pytest.mark.parametrize("name", list_presets())
+def test_nwb_inspector_reports_nothing_for_any_preset(name: str, tmp_path: Path):
+    from nwbinspector import inspect_nwbfile
+    from nwbinspector import load_config as load_checks
+
+    config = load_config(name)
+    small = replace(config.movie, shape=(48, 56), n_frames=(220, 220))
+    field = simulate_field(replace(config, movie=small), 2)
+    path = write_nwb(field, tmp_path / "field.nwb")
+    assert list(inspect_nwbfile(nwbfile_path=path, config=load_checks("dandi"))) == []
+
+
+def test_the_table_says_what_lies_beneath_each_roi(field, path: Path):
+    with pynwb.NWBHDF5IO(str(path), "r") as io:
+        table = io.read().processing["ophys"]["ImageSegmentation"]["PlaneSegmentation"]
+        assert tuple(table["kind"][:]) == field.kinds
+        assert "cell" in field.kinds
 
 
 def test_the_recording_read_back_is_the_one_simulated(field, path: Path):
