@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from importlib.metadata import version
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -21,17 +19,20 @@ from ..cell_types import read_cell_types
 from ..cinac_files.nwb_objects import imaging_plane
 from ..errors import ConfigError
 from ..networks import device_description
-from ..neurodata import CellTypePredictions, ClassifierTable, PredictionProvenance
+from ..neurodata import CellTypeMeaning
+from ..prediction.cell_types import by_type
 from ..recording import CinacRecording, Times
-from ..results import ActivityResult
+from ..results import ActivityResult, CellTypeResult
 from ..writing import add_to_nwbfile
-from ..writing.objects import source_path, versions
-from ..writing.output import CLASSIFIERS, MODULE, written_whole
+from ..writing.output import written_whole
 from ..writing.standalone import standalone_file
 from ..writing.stored import opened
 from .runs import Outcome
 
 UNKNOWN_START = datetime(1970, 1, 1, tzinfo=UTC)
+
+BINARY_THRESHOLD = 0.5
+"""At or above it a cell is of a binary classifier's predicted type."""
 
 
 def write_activity(path: Path, outcome: Outcome) -> None:
@@ -58,28 +59,9 @@ def write_cell_types(path: Path, outcome: Outcome, config_file: str | PathLike[s
     ConfigError
         If the file names another number of types.
     """
-    probabilities, names = _by_type(outcome, config_file)
-    rows, index = _rows(outcome)
-    best = probabilities.argmax(axis=1)
     with _file_of(outcome.run.recording) as (nwbfile, table):
-        module = nwbfile.create_processing_module(MODULE, "Cell types, predicted from the movie by ndx-cinac")
-        classifiers = ClassifierTable(name=CLASSIFIERS, description="The classifiers of these predictions")
-        module.add(classifiers)
-        infos = [assignment.classifier.info for assignment in outcome.run.assignments]
-        places = [classifiers.add_classifier(**vars(info)) for info in infos]
-        predictions = CellTypePredictions.from_arrays(
-            rois=table,
-            classifiers=classifiers,
-            cell_types=names,
-            columns={
-                "roi": rows,
-                "cell_type": [names[code] for code in best],
-                "probability": probabilities,
-                "confidence": probabilities.max(axis=1, initial=0),
-                "classifier": np.asarray(places, dtype=np.int64)[index],
-            },
-        )
-        module.add([predictions, _provenance(outcome, path)])
+        result = cell_type_result(outcome, config_file)
+        add_to_nwbfile(result, nwbfile, segmentation=table, folder=path.parent)
         _write(nwbfile, path)
 
 
@@ -88,7 +70,6 @@ def activity_result(outcome: Outcome) -> ActivityResult:
     run, recording = outcome.run, outcome.run.recording
     rows, index = _rows(outcome)
     rois, times = recording.require_rois(), recording.times or Times(recording.get_n_frames())
-    left_out = dict.fromkeys(set(range(len(rois))) - set(rows.tolist()), "it was not asked for")
     return ActivityResult(
         probabilities=outcome.predictions[_cells(outcome)].T.astype(np.float32),
         roi_rows=rows,
@@ -98,13 +79,61 @@ def activity_result(outcome: Outcome) -> ActivityResult:
         classifiers=tuple(assignment.classifier.info for assignment in run.assignments),
         classifier_index=index,
         definition=run.assignments[0].classifier.card.definition,
-        skipped=dict(sorted({**left_out, **rois.skipped}.items())),
+        skipped=_left_out(outcome, rows),
         parameters=_parameters(outcome),
         device=device_description(),
         source=recording.source,
         notes=tuple(recording.notes),
         seconds=outcome.seconds,
     )
+
+
+def cell_type_result(outcome: Outcome, config_file: str | PathLike[str] | None) -> CellTypeResult:
+    """Bring predicted cell types into the form in which ndx-cinac writes them.
+
+    Raises
+    ------
+    ConfigError
+        As `write_cell_types`.
+    """
+    run, recording = outcome.run, outcome.run.recording
+    rows, index = _rows(outcome)
+    found = outcome.predictions[_cells(outcome)]
+    outputs = found[:, np.newaxis] if found.ndim == 1 else found
+    probabilities, codes = by_type(outputs, threshold=BINARY_THRESHOLD)
+    names = [f"type {code}" for code in range(probabilities.shape[1])]
+    meanings: Mapping[str, CellTypeMeaning] = {}
+    if config_file is not None:
+        config = read_cell_types(config_file, using_multi_class=1 if found.ndim == 1 else 2)
+        if len(config.names) != len(names):
+            what = f"{len(config.names)} cell types are named, but {len(names)} were predicted"
+            raise ConfigError(what, where=config.source)
+        names, meanings = list(config.ordered), config.meanings
+    return CellTypeResult(
+        probabilities=probabilities,
+        cell_types=tuple(names),
+        codes=codes,
+        confidence=probabilities[np.arange(len(codes)), codes],
+        roi_rows=rows,
+        roi_ids=recording.require_rois().ids[rows],
+        classifiers=tuple(assignment.classifier.info for assignment in run.assignments),
+        classifier_index=index,
+        meanings=meanings,
+        definition=run.assignments[0].classifier.card.definition,
+        skipped=_left_out(outcome, rows),
+        parameters=_parameters(outcome),
+        device=device_description(),
+        source=recording.source,
+        notes=tuple(recording.notes),
+        seconds=outcome.seconds,
+    )
+
+
+def _left_out(outcome: Outcome, rows: NDArray[np.int64]) -> dict[int, str]:
+    """Rows that were not predicted, with the reason."""
+    rois = outcome.run.recording.require_rois()
+    others = dict.fromkeys(set(range(len(rois))) - set(rows.tolist()), "it was not asked for")
+    return dict(sorted({**others, **rois.skipped}.items()))
 
 
 def _assigned(outcome: Outcome) -> dict[int, tuple[int, int]]:
@@ -130,47 +159,10 @@ def _cells(outcome: Outcome) -> NDArray[np.int64]:
     return np.array([cell for _, (cell, _) in sorted(_assigned(outcome).items())], dtype=np.int64)
 
 
-def _by_type(
-    outcome: Outcome, config_file: str | PathLike[str] | None
-) -> tuple[NDArray[np.float32], list[str]]:
-    """Probability of each type, shape (n_predicted, n_types), and the types' names."""
-    found = outcome.predictions[_cells(outcome)].astype(np.float32)
-    table = np.stack([1 - found, found], axis=1) if found.ndim == 1 else found  # binary: of type 1
-    if config_file is None:
-        return table, [f"type {code}" for code in range(table.shape[1])]
-    config = read_cell_types(config_file, using_multi_class=1 if found.ndim == 1 else 2)
-    if len(config.names) != table.shape[1]:
-        what = f"{len(config.names)} cell types are named, but {table.shape[1]} were predicted"
-        raise ConfigError(what, where=config.source)
-    return table, [config.names[code] for code in range(table.shape[1])]
-
-
 def _parameters(outcome: Outcome) -> dict[str, Any]:
     """Say what shaped the numbers, as JSON types."""
     options = outcome.run.options
     return {"recording": outcome.run.recording.identifier, "interface": "CinacPredictor", **options.to_dict()}
-
-
-def _provenance(outcome: Outcome, path: Path) -> PredictionProvenance:
-    """Make the record of how cell types came about."""
-    source = outcome.run.recording.source
-    given = {}
-    if source is not None and source.path is not None:
-        given["source_path"] = source_path(source.path, path.parent)
-    return PredictionProvenance(
-        name="CellTypePredictionsProvenance",
-        software=f"ndx-cinac {version('ndx-cinac')}",
-        device=device_description(),
-        created=datetime.now().astimezone(),
-        source_file_identifier=source.file_identifier if source else "",
-        source_movie_id=source.movie_id if source else "",
-        source_movie_path=source.movie_path if source else "",
-        source_segmentation_id=source.segmentation_id if source else "",
-        source_segmentation_path=source.segmentation_path if source else "",
-        versions=json.dumps(versions()),
-        parameters=json.dumps({**_parameters(outcome), "seconds": round(outcome.seconds, 3)}),
-        **given,
-    )
 
 
 @contextmanager
