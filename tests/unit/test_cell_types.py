@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from ndx_cinac.cell_types import (
+    cell_types_of,
+    default_cell_types,
     fusion_cell_type_predictions,
     fusion_cell_type_predictions_by_type,
     read_cell_type_categories_yaml_file,
@@ -15,6 +17,7 @@ from ndx_cinac.cell_types import (
     select_activity_classifier_on_cell_type_outputs,
 )
 from ndx_cinac.errors import ConfigError
+from ndx_cinac.neurodata import CellTypeMeaning
 
 DATA = Path(__file__).parents[1] / "data" / "deepcinac"
 MULTI = DATA / "cell_types.yaml"
@@ -111,6 +114,17 @@ def test_types_are_found_whatever_their_case_and_blanks():
             "2 cell types have 'predicted_cell_type: True'",
         ),
         ("cell_type_categories: [", "The cell types cannot be read"),
+        ("cell_type_categories: [{a: {keywords: [b], keywords: [c]}}]", "the key 'keywords' stands twice"),
+        ("cell_type_categories: [{a: {meaning: [b]}}]", "a/meaning is ['b'], which is no str"),
+        ("cell_type_categories: [{a: {cell_ontology_id: 99}}]", "a/cell_ontology_id is 99, which is no str"),
+        (
+            "cell_type_categories: [{a: {cell_ontology_id: CL_0000099}}]",
+            "'CL_0000099', which is no term of the Cell Ontology",
+        ),
+        (
+            "config: {multi_class: false}\ncell_type_categories: [a, b, c]",
+            "config says 'multi_class: false', but 3 cell types are named",
+        ),
     ],
 )
 def test_faulty_file_is_refused_with_its_name_and_key(yaml_file, text, message):
@@ -119,6 +133,48 @@ def test_faulty_file_is_refused_with_its_name_and_key(yaml_file, text, message):
         read_cell_types(path)
     assert message in str(caught.value)
     assert str(path) in str(caught.value)
+
+
+def test_types_mean_what_the_file_says_and_their_names_where_it_says_nothing(yaml_file):
+    text = "cell_type_categories: [{a: {keywords: [x, y], meaning: An A, cell_ontology_id: 'CL:0000099'}}, b]"
+    meanings = read_cell_types(yaml_file(text)).meanings
+    assert meanings["a"] == CellTypeMeaning("An A", ("x", "y"), "CL:0000099")
+    assert meanings["b"] == CellTypeMeaning("b", (), "")
+
+
+def test_default_file_names_the_types_of_the_bundled_classifier_with_their_terms():
+    config = read_cell_types(default_cell_types())
+    assert config.ordered == ("interneuron", "pyramidal", "noise")
+    terms = {name: meaning.ontology_id for name, meaning in config.meanings.items()}
+    assert terms == {"interneuron": "CL:0000099", "pyramidal": "CL:0000598", "noise": ""}
+    assert config.find("PYR") == 1
+
+
+@pytest.mark.parametrize(("path", "outputs"), [(MULTI, 3), (BINARY, 1), (default_cell_types(), 3)])
+def test_types_come_back_from_what_a_card_holds(path, outputs):
+    config = read_cell_types(path)
+    back = cell_types_of(json.loads(json.dumps(config.to_dict())), "card")
+    assert (back.names, back.meanings, back.n_outputs) == (config.names, config.meanings, outputs)
+
+
+@pytest.mark.parametrize(
+    ("text", "outputs", "message"),
+    [
+        ("cell_type_categories: [a, b, c]", 2, "for a classifier of 3 outputs; 'mine' has 2"),
+        ("cell_type_categories: [a]", 1, "Name at least two types"),
+        ("config: {multi_class: true}\ncell_type_categories: [a, b]", 1, "of 2 outputs; 'mine' has 1"),
+        ("config: {multi_class: false}\ncell_type_categories: [a, b]", 2, "Say 'multi_class: true'"),
+    ],
+)
+def test_another_number_of_outputs_is_refused(yaml_file, text, outputs, message):
+    with pytest.raises(ConfigError, match=message):
+        read_cell_types(yaml_file(text)).fit(outputs, "mine")
+
+
+@pytest.mark.parametrize("outputs", [1, 2])
+def test_two_types_that_do_not_say_so_have_one_output_or_two(yaml_file, outputs):
+    config = read_cell_types(yaml_file("cell_type_categories: [a, b]"), outputs).fit(outputs, "mine")
+    assert config.n_outputs == outputs
 
 
 def test_missing_file_is_refused_by_name(tmp_path):
