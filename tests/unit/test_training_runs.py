@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from labelled_files import annotated_nwb, labelled_recording
+from labelled_files import annotated_cinac, annotated_nwb, labelled_recording
 
 from ndx_cinac.classifiers import load_classifier
 from ndx_cinac.errors import ClassifierError, ConfigError, OutputError
@@ -279,3 +279,42 @@ def test_figures_and_card_lie_in_the_classifiers_folder(cached, tmp_path: Path):
     names = sorted(path.name for path in (tmp_path / "drawn").iterdir())
     assert names == ["card.json", "model.keras", "training.png"]
     assert (tmp_path / "drawn" / "training.png").stat().st_size > 10_000
+
+
+def test_the_command_mixes_sources_by_weight_and_the_card_says_which(tmp_path):
+    from ndx_cinac.cli import main
+
+    nwb = annotated_nwb(tmp_path / "nwb.nwb", n_rois=5, n_frames=120)
+    cinac = annotated_cinac(tmp_path / "cinac.cinac")
+    settings = {**SETTINGS, "steps": 8, "calibrate_from": 2, "augmentation": {"versions": 1}}
+    settings["sources"] = [{"path": str(nwb), "weight": 3}]
+    config = tmp_path / "training.yaml"
+    config.write_text(json.dumps(settings), encoding="utf-8")  # JSON is YAML
+    arguments = [str(nwb), str(cinac), "simulation", "--config", str(config), "--seed", "4", "--quiet"]
+    assert main(["train", *arguments, "--output", str(tmp_path / "mixed")]) == 0
+    card = load_classifier(tmp_path / "mixed").card
+    sources = {source["name"]: source for source in card.training["sources"]}
+    assert {name: source["weight"] for name, source in sources.items()} == {
+        "nwb": 3.0,
+        "cinac": 1.0,
+        "simulation": 1.0,
+    }
+    assert sources["nwb"]["ROIs"] == {"training": 3, "validation": 1, "test": 1}
+    assert sources["cinac"]["ROIs"] == {"training": 2, "validation": 1, "test": 1}
+    assert card.training["seed"] == 4
+    assert card.training["data"].startswith("5 annotated ROIs of 2 recordings")
+    assert card.training["data"].endswith("2 simulated fields")
+    assert "held out of recordings" in card.training["calibration"]["data"]
+    assert {"nwb", "cinac", "simulation"} <= set(card.metrics)
+    assert "the annotators" in card.known_failures[0]
+
+
+def test_the_command_needs_an_output_and_names_what_it_cannot_find(tmp_path, capsys):
+    from ndx_cinac.cli import main
+
+    with pytest.raises(SystemExit):
+        main(["train", "some.nwb"])
+    assert "--output" in capsys.readouterr().err
+    assert main(["train", "nowhere.nwb", "--output", str(tmp_path / "out")]) == 1
+    assert "nowhere.nwb" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []

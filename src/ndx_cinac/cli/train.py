@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from argparse import Namespace
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .arguments import add_overwrite, verb
@@ -63,10 +64,13 @@ def train(options: Namespace) -> None:
 def train_activity_task(options: Namespace) -> None:
     """Train a classifier of activity and show its card."""
     from ..training import TrainingConfig, train_activity
-    from .commands import _progress, _say
+    from ..training.activity import check_output
+    from .commands import _load_networks, _progress, _say
 
+    check_output(Path(options.output), overwrite=options.overwrite)  # before TensorFlow is loaded
     config = TrainingConfig() if options.config is None else TrainingConfig.from_yaml(options.config)
     config = with_options(config, options)
+    _say(options, f"training on {_load_networks(options)}")
     card = train_activity(
         config, options.output, _progress(options), overwrite=options.overwrite, resume=options.resume
     )

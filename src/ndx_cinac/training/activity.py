@@ -80,7 +80,7 @@ def train_activity(
     """
     output = Path(output)
     config = replace(config, name=config.name or output.resolve().name)
-    _check_output(output, overwrite=overwrite)
+    check_output(output, overwrite=overwrite)
     from .. import networks  # noqa: F401 - a missing package is named before anything is made
 
     parent = load_parent(config.parent) if config.parent else None
@@ -131,8 +131,14 @@ def fit(config: TrainingConfig, examples: Sequence[Example], progress: Progress 
     return network
 
 
-def _check_output(output: Path, *, overwrite: bool) -> None:
-    """Refuse an output that exists, before anything is computed."""
+def check_output(output: Path, *, overwrite: bool) -> None:
+    """Refuse an output that exists, before anything is computed.
+
+    Raises
+    ------
+    OutputError
+        If it exists and is not to be replaced, or is no classifier.
+    """
     if not output.exists():
         return
     if not overwrite:
