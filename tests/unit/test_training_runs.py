@@ -117,6 +117,19 @@ def test_a_training_in_progress_is_neither_lost_nor_mixed_with_another(tmp_path)
     assert Checkpoints(output, {"seed": 1}, overwrite=True).load() is None
 
 
+def test_a_training_that_cannot_begin_leaves_nothing_behind(cached, tmp_path, monkeypatch):
+    from ndx_cinac.training import activity
+
+    def refuse(*_):
+        what = "There is nothing to train on"
+        raise ConfigError(what)
+
+    monkeypatch.setattr(activity, "_train", refuse)
+    with pytest.raises(ConfigError, match="There is nothing to train on"):
+        train_activity(cached, tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
 class Constant:
     """The same batch again and again."""
 

@@ -238,7 +238,7 @@ def test_an_unknown_preset_is_refused():
         ({"sources": [{"weight": 1.0}]}, "A setting is missing"),
         ({"sources": "a.nwb"}, "A list of sources was expected"),
         ({"sources": ["a.nwb", "a.nwb"]}, "'a.nwb' is given twice"),
-        ({"sources": [{"path": "a.nwb", "wieght": 2}]}, "Unknown setting 'wieght'"),
+        ({"sources": [{"path": "a.nwb", "heaviness": 2}]}, "Unknown setting 'heaviness'"),
         ({"pieces": {"transients": 0, "neighbours": 0, "noise": 0}}, "cannot be drawn with the shares"),
         ({"augmentation": {"stretch": 0.5}}, "augmentation's 'stretch' cannot be 0.5"),
         ({"augmentation": {"flips": "yes"}}, "'flips' cannot be 'yes'"),

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..classifiers import ModelCard, save_classifier
 from ..classifiers.files import CARD_FILE
-from ..errors import ConfigError, MissingExtraError, OutputError
+from ..errors import CinacError, ConfigError, MissingExtraError, OutputError
 from ..extras import require
 from ..progress import Progress, silent
 from ..traces import TraceOptions
@@ -87,6 +87,27 @@ def train_activity(
     config = _as_parent(config, parent)
     sources = plan_sources(config)
     checkpoints = Checkpoints(output, _shape(config, sources, parent), resume=resume, overwrite=overwrite)
+    try:
+        finished, card = _make(config, sources, parent, checkpoints, progress)
+    except CinacError:
+        if checkpoints.load() is None:  # there is nothing to go on from
+            checkpoints.remove()
+        raise
+    card = save_classifier(finished, card, output, overwrite=overwrite)
+    if config.figures:
+        _draw(card, output)
+    checkpoints.remove()
+    return card
+
+
+def _make(
+    config: TrainingConfig,
+    sources: Sequence[Source],
+    parent: Parent | None,
+    checkpoints: Checkpoints,
+    progress: Progress,
+) -> tuple[Any, ModelCard]:
+    """Make examples, train, calibrate and measure; return the finished network and its card."""
     started = time.monotonic()
     examples = MadeExamples(config, sources, checkpoints.folder, progress)
     examples.make("training", "validation")
@@ -115,11 +136,7 @@ def train_activity(
             },
         )
     )
-    card = save_classifier(finished, card, output, overwrite=overwrite)
-    if config.figures:
-        _draw(card, output)
-    checkpoints.remove()
-    return card
+    return finished, card
 
 
 def fit(config: TrainingConfig, examples: Sequence[Example], progress: Progress = silent) -> Any:

@@ -69,7 +69,7 @@ def describe_sources(predict: Predict, sources: Sequence[Measured], words: str) 
     """
     with_examples = [source for source in sources if source[2]]
     if not with_examples:
-        return {"data": "nothing was held out: there were too few labelled ROIs"}
+        return {"data": "none: there were too few labelled ROIs to hold any out for figures"}
     scored = {
         name: score_examples(examples, [predict(e.channels.astype(np.float32)) for e in examples])
         for name, _, examples in with_examples
