@@ -66,6 +66,7 @@ def test_no_field_takes_any_value(name):
         ("inputs", {"channels": []}, 'an object with a text "kind"'),
         ("classes", [], "a list of different names"),
         ("classes", ["active", "active"], "a list of different names"),
+        ("cell_types", ["a"], "an object"),
         ("threshold", 1.01, "a number from 0 to 1"),
         ("threshold", True, "a number from 0 to 1"),
         ("frame_rates", [30, 5], "the smaller one first"),
@@ -88,6 +89,31 @@ def test_error_names_field_value_and_file_and_says_what_it_must_be(name, value, 
     assert f"'{name}' is" in text
     assert must_be in text
     assert WHERE in text
+
+
+TYPES = {"config": {"multi_class": True}, "cell_type_categories": ["a", "b"]}
+
+
+def test_cell_types_of_a_card_are_those_of_its_classes():
+    found = read(task="cell_type", classes=["a", "b"], cell_types=TYPES)
+    assert found.cell_types == TYPES
+    binary = {"cell_type_categories": ["a", {"b": {"predicted_cell_type": True}}]}
+    assert read(task="cell_type", classes=["b"], cell_types=binary).cell_types == binary
+
+
+@pytest.mark.parametrize(
+    ("classes", "types", "message"),
+    [
+        (["a", "c"], TYPES, "names the types a, b and the classes a, c"),
+        (["a", "b", "c"], TYPES, "for a classifier of 2 outputs; 'tiny' has 3"),
+        (["a", "b"], {"cell_type_categories": ["a", "a"]}, "stands for more than one thing"),
+        (["a", "b"], {"categories": []}, "'categories' in the file is not known"),
+    ],
+)
+def test_faulty_cell_types_of_a_card_are_refused(classes, types, message):
+    with pytest.raises(ClassifierError, match=message) as error:
+        read(task="cell_type", classes=classes, cell_types=types)
+    assert WHERE in str(error.value)
 
 
 def test_long_value_is_shortened_in_the_error():
