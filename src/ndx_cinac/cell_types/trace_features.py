@@ -35,7 +35,10 @@ TRACE_FEATURES = (
 SMOOTHING = 0.15
 """Standard deviation, in seconds, of the Gaussian that smooths a trace before events are sought."""
 LEAST_RISE = 0.2
-"""An event stands out of its surroundings by this part of the trace's amplitude, and by 4 times the noise."""
+"""An event stands out of its surroundings by this part of the trace's amplitude, and by 4 times the noise.
+
+Noise is that of the trace, or that of slow disturbances where these are larger.
+"""
 MOST_EVENTS = 60
 """Rise and decay are measured on so many of the largest events."""
 LONGEST = 6.0
@@ -110,6 +113,7 @@ def _describe(traces: TracesAtRate, roi: int) -> list[float]:
     smooth = _ndimage.gaussian_filter1d(trace, SMOOTHING * rate)
     # A Gaussian of this width leaves white noise so much of its standard deviation.
     noise = traces.noise[roi] / np.sqrt(max(2 * np.sqrt(np.pi) * SMOOTHING * rate, 1.0))
+    noise = max(noise, _slow_noise(smooth))
     peaks, properties = _signal.find_peaks(smooth, prominence=max(LEAST_RISE, 4 * noise))
     heights = properties["prominences"]
     seconds = len(trace) / rate
@@ -132,6 +136,12 @@ def _describe(traces: TracesAtRate, roi: int) -> list[float]:
         _correlation(smooth, _ndimage.gaussian_filter1d(background, SMOOTHING * rate)),
         float(np.log(background.std() + 1e-2)),
     ]
+
+
+def _slow_noise(smooth: NDArray[np.float64]) -> float:
+    """Return the deviation of what goes on below the baseline: activity is bright, disturbances are both."""
+    low, baseline = np.percentile(smooth, (5, 30))
+    return float(baseline - low) / 1.12  # as far apart in standard deviations of a normal distribution
 
 
 def _rises(smooth: NDArray[np.float64], noise: float) -> float:

@@ -35,7 +35,7 @@ class PopulationSettings:
     """Shortest over longest axis of an interneuron's soma."""
     pyramidal_roundness: Range = (0.65, 1.0)
     """The same of a pyramidal cell's soma."""
-    rate: Range = (4.0, 20.0)
+    rate: Range = (5.0, 20.0)
     """Ratio of the median rates of events, logarithmic."""
     highest_rate: float = 4.0
     """Events per second (Hz) that no interneuron's median exceeds: spikes closer than that are one rise."""
