@@ -179,6 +179,19 @@ def test_mat_of_octave_is_that_of_scipy(copy, tmp_path):
     assert done.stdout == "interneuron"
 
 
+def test_zarr_files_give_the_same_tables(copy, tmp_path):
+    hdmf_zarr = pytest.importorskip("hdmf_zarr")
+    folder = tmp_path / "session.nwb.zarr"
+    with NWBHDF5IO(copy, "r") as read, hdmf_zarr.NWBZarrIO(str(folder), "w") as write:
+        write.export(src_io=read, write_args={"link_data": False})
+    expected = [r_table(path) for path in export_predictions(copy)]
+    found = [r_table(path) for path in export_predictions(folder, output=tmp_path / "zarr.csv")]
+    for table, other in zip(expected, found, strict=True):
+        pd.testing.assert_frame_equal(table, other)
+    (path,) = export_predictions(folder, "npz")
+    assert path == tmp_path / "session.npz"
+
+
 def test_names_are_such_as_matlab_takes():
     names = matlab_names(["2nd run", "a-b", "a b", "ok", "x" * 70, "é"])
     assert list(names.values()) == ["x2nd_run", "a_b", "a_b_2", "ok", "x" * 63, "x_"]
