@@ -19,6 +19,9 @@ from .local_dandisets import dandiset_of
 from .readiness import check_ready
 from .search import find_assets
 
+DANDI = (sys.executable, "-c", "from dandi.cli.command import main; main()")
+"""The command `dandi` of this environment, wherever its script lies."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -79,9 +82,8 @@ class Upload:
             what = f"Uploading to '{self.archive.name}' needs your token"
             raise ArchiveError(what, fix=f"Set the variable {self.archive.token_variable} to it")
         _log.info("Running: dandi %s", shlex.join(self.arguments))
-        started = [sys.executable, "-m", "dandi.cli.command", *self.arguments]
         environment = {**os.environ, "DANDI_NO_ET": "1"}
-        done = subprocess.run(started, cwd=self.folder, env=environment, check=False)
+        done = subprocess.run([*DANDI, *self.arguments], cwd=self.folder, env=environment, check=False)
         if done.returncode:
             what = f"dandi upload failed (exit status {done.returncode}); its own words stand above"
             raise ArchiveError(what, fix=f"When that is mended: {self.command}")
