@@ -259,7 +259,7 @@ def _introduce(options: argparse.Namespace, classifier: Any) -> None:
     card, device = classifier.card, _load_networks(options)
     first = ""
     if card.task == "cell_type":
-        from ..cell_types.engine import starting_point
+        from ..cell_types.card_inputs import starting_point
 
         first = "".join(f"; {text}" for text in starting_point(card))
     _say(options, f"{card.name} {card.version} (sha256 {card.sha256[:12]}), on {device}{first}")
