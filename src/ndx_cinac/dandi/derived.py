@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import OutputError, ReadingError
 from ..progress import Progress, silent
-from ..reading import ReadingOptions, read_recording
-from ..writing import OutputOptions, write_predictions
+from ..reading import ReadingOptions
+from ..writing import OutputOptions
 from .archives import DandiAsset
 from .findings import Finding, errors_of
 from .listing import ruled_out
-from .local_dandisets import check_folder, prepare_folder
+from .local_dandisets import check_folder, made_folder
 from .names import derived_path, subject_of
 from .readiness import check_ready
 from .remote_files import StreamingOptions
@@ -155,7 +155,6 @@ def predict_asset(
         As `predict_activity`.
     """
     from ..classifiers import load_classifier
-    from ..prediction import predict_cell_types, predict_recording
 
     started = time.perf_counter()
     options, folder = options or DerivedOptions(), Path(to).expanduser()
@@ -170,22 +169,26 @@ def predict_asset(
     ) as opened:
         dandiset = check_folder(folder, opened.asset)
         name = plan_name(opened, folder, options)
-        reading = options.reading or ReadingOptions()
-        wanted = (reading.movie, reading.segmentation, reading.axes)
-        with opened.clear_errors(), read_recording(opened, *wanted, rois=reading.rois) as recording:
-            if loaded.card.task == "activity":
-                result: Result = predict_recording(recording, loaded, options.prediction, progress)
-            else:
-                result = predict_cell_types(recording, loaded, progress=progress)
-            result = _with_origin(result, opened)
-        with opened.clear_errors():
-            written = _write(result, opened, folder / name, options)
+        with made_folder(folder, name, opened.asset), opened.clear_errors():
+            result = _predict(opened, loaded, folder / name, options, progress)
         traffic, movie_bytes = opened.traffic, opened.movie_bytes
-    findings = tuple(check_ready(written, with_dandi=options.validate))
+    findings = tuple(check_ready(folder / name, with_dandi=options.validate))
     seconds = time.perf_counter() - started
-    result = replace(result, output=written)
-    found = (opened.asset, written, name, dandiset, result, findings)
-    return DerivedFile(*found, traffic, movie_bytes, seconds)
+    made = (opened.asset, folder / name, name, dandiset, result, findings)
+    return DerivedFile(*made, traffic, movie_bytes, seconds)
+
+
+def _predict(
+    opened: OpenAsset, classifier: Classifier, goal: Path, options: DerivedOptions, progress: Progress
+) -> Result:
+    """Predict an open asset into a standalone file, with what the classifier is for."""
+    from ..prediction import predict_activity, predict_cell_types
+
+    output = OutputOptions(goal, "standalone", overwrite=options.overwrite, subject=options.subject)
+    given: dict[str, Any] = {"reading": options.reading, "progress": progress}
+    if classifier.card.task == "activity":
+        return predict_activity(opened, classifier, output, options=options.prediction, **given)
+    return predict_cell_types(opened, classifier, output, **given)
 
 
 def plan_name(opened: OpenAsset, folder: Path, options: DerivedOptions) -> str:
@@ -265,19 +268,3 @@ def check_names(
         what = f"Asset {refused[0].path} cannot be predicted: {left_out[refused[0]]}"
         raise ReadingError(what, fix="See what can be with: ndx-cinac dandi list DANDISET")
     return [each for each in assets if each not in left_out], left_out
-
-
-def _with_origin(result: Result, opened: OpenAsset) -> Result:
-    """Let a result say which asset it is from; not where a copy of it lay on this machine."""
-    read = "from a copy" if opened.downloaded else "over the network"
-    origin = {**opened.asset.provenance(), "read": read}
-    source = None if result.source is None else replace(result.source, path=None)
-    return replace(result, source=source, parameters={**result.parameters, "dandi": origin})
-
-
-def _write(result: Result, opened: OpenAsset, goal: Path, options: DerivedOptions) -> Path:
-    """Write the derived file into the local copy of the dandiset."""
-    prepare_folder(goal.parent.parent, opened.asset)
-    goal.parent.mkdir(exist_ok=True)
-    output = OutputOptions(goal, "standalone", overwrite=options.overwrite, subject=options.subject)
-    return write_predictions(result, output, opened.nwbfile)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -62,14 +64,38 @@ def check_folder(folder: Path, asset: DandiAsset) -> str:
     return identifier
 
 
-def prepare_folder(folder: Path, asset: DandiAsset) -> None:
-    """Make a folder the local copy of the asset's dandiset, if it is none yet."""
-    folder.mkdir(parents=True, exist_ok=True)
-    file = folder / METADATA_FILE
-    if file.exists():
-        return
-    metadata = asset.archive.metadata(asset.dandiset, asset.version)
-    known = {"identifier": f"DANDI:{asset.dandiset}", **metadata}
-    known["identifier"] = f"DANDI:{asset.dandiset}"  # that of a version ends in the version
+@contextmanager
+def made_folder(folder: Path, name: str, asset: DandiAsset) -> Iterator[None]:
+    """Make a folder the local copy of the asset's dandiset, with the folder of a file in it.
+
+    What was made and is empty when the block fails is removed again.
+    """
+    file, inside = folder / METADATA_FILE, (folder / name).parent
+    absent = [each for each in (inside, *inside.parents) if not each.exists()]
+    inside.mkdir(parents=True, exist_ok=True)
+    new = not file.exists()
+    try:
+        if new:
+            file.write_text(_description(asset), "utf-8")
+        yield
+    except BaseException:
+        if new and folder in absent and not _holds_anything_but(folder, {file, inside}):
+            file.unlink(missing_ok=True)
+        for each in absent:
+            with suppress(OSError):  # it is not empty
+                each.rmdir()
+        raise
+
+
+def _holds_anything_but(folder: Path, paths: set[Path]) -> bool:
+    """Whether a folder, or one of these folders in it, holds anything else than these."""
+    here = {each for path in (folder, *paths) if path.is_dir() for each in path.iterdir()}
+    return bool(here - paths)
+
+
+def _description(asset: DandiAsset) -> str:
+    """Return the ``dandiset.yaml`` of an asset's dandiset."""
+    known = asset.archive.metadata(asset.dandiset, asset.version)
+    known = {**known, "identifier": f"DANDI:{asset.dandiset}"}  # theirs ends in the version
     text = yaml.safe_dump(known, sort_keys=False, allow_unicode=True)
-    file.write_text(f"# From {asset.instance}; changes in this copy are not uploaded.\n{text}", "utf-8")
+    return f"# From {asset.instance}; changes in this copy are not uploaded.\n{text}"

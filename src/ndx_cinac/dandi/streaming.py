@@ -117,7 +117,8 @@ def open_asset(
         traffic = Traffic()
         copy = download_asset(found, Path(download_to), options.patience, traffic)
         opened = open_nwbfile(copy)
-        named = (opened.nwbfile, copy, opened.close, *_origin(found))
+        # no path: where a copy of it lies on this machine is not told to whoever reads the derived file
+        named = (opened.nwbfile, None, opened.close, *_origin(found))
         return OpenAsset(*named, asset=found, downloaded=copy, _traffic=traffic)
     return _stream(found, options)
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pynwb import NWBFile
 
     from ..reading import ReadingOptions
+    from ..reading.opening import OpenedFile
     from ..writing import OutputOptions
 
 DEFAULT_CLASSIFIER = "activity-sim"
@@ -31,7 +32,7 @@ _log = logging.getLogger(__name__)
 
 
 def predict_activity(
-    source: str | Path | NWBFile | CinacRecording,
+    source: str | Path | NWBFile | OpenedFile | CinacRecording,
     classifier: str | Path | Classifier = DEFAULT_CLASSIFIER,
     output: str | Path | OutputOptions | None = None,
     *,
@@ -43,9 +44,9 @@ def predict_activity(
 
     Parameters
     ----------
-    source : str, Path, NWBFile or CinacRecording
-        What to predict: an NWB file (HDF5, or a Zarr folder), an NWBFile object, or a recording that was read
-        or made already.
+    source : str, Path, NWBFile, OpenedFile or CinacRecording
+        What to predict: an NWB file (HDF5, or a Zarr folder), an NWBFile object, an asset of a DANDI archive
+        that `dandi.open_asset` gives, or a recording that was read or made already.
     classifier : str, Path or Classifier
         Name of a bundled classifier, folder or zip of a classifier, or a loaded one.
     output : str, Path or OutputOptions, optional

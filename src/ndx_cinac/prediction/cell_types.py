@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pynwb import NWBFile
 
     from ..reading import ReadingOptions
+    from ..reading.opening import OpenedFile
     from ..writing import OutputOptions
 
 DEFAULT_CLASSIFIER = "cell-type-sim"
@@ -33,7 +34,7 @@ _log = logging.getLogger(__name__)
 
 
 def predict_cell_types(
-    source: str | Path | NWBFile | CinacRecording,
+    source: str | Path | NWBFile | OpenedFile | CinacRecording,
     classifier: str | Path | Classifier = DEFAULT_CLASSIFIER,
     output: str | Path | OutputOptions | None = None,
     *,
@@ -45,9 +46,9 @@ def predict_cell_types(
 
     Parameters
     ----------
-    source : str, Path, NWBFile or CinacRecording
-        What to predict: an NWB file (HDF5, or a Zarr folder), an NWBFile object, or a recording that was read
-        or made already.
+    source : str, Path, NWBFile, OpenedFile or CinacRecording
+        What to predict: an NWB file (HDF5, or a Zarr folder), an NWBFile object, an asset of a DANDI archive
+        that `dandi.open_asset` gives, or a recording that was read or made already.
     classifier : str, Path or Classifier
         Name of a bundled classifier, folder or zip of a classifier, or a loaded one, such as
         `ndx_cinac.legacy.load_legacy` gives for files of DeepCINAC.

@@ -14,6 +14,7 @@ from pynwb.ophys import PlaneSegmentation
 
 from ..errors import OutputError
 from ..extras import require
+from ..reading.opening import OpenedFile
 from ..results import ActivityResult, CellTypeResult, Result
 from .cell_types import add_cell_types
 from .checking import check_written
@@ -39,7 +40,7 @@ logger = logging.getLogger(__name__)
 def write_predictions(
     result: Result | Sequence[Result],
     output: OutputOptions | str | Path | None = None,
-    source: str | Path | NWBFile | None = None,
+    source: str | Path | NWBFile | OpenedFile | None = None,
 ) -> Path:
     """Write predictions into an NWB file that appears whole or not at all.
 
@@ -52,7 +53,7 @@ def write_predictions(
         What to write; of several, at most one of activity and one of cell types, from the same source.
     output : OutputOptions, str, Path or None
         Where and how; a path alone means a copy of the source at that path, None a copy beside it.
-    source : str, Path, NWBFile or None
+    source : str, Path, NWBFile, OpenedFile or None
         The file that was predicted; None for the one that the result names.
 
     Returns
@@ -90,7 +91,7 @@ def write_predictions(
 
 
 def resolve_source(
-    source: str | Path | NWBFile | None, result: Result | None = None
+    source: str | Path | NWBFile | OpenedFile | None, result: Result | None = None
 ) -> tuple[Path | None, NWBFile | None]:
     """Return the source's path, or the NWBFile where that lives only in memory.
 
@@ -99,6 +100,8 @@ def resolve_source(
     OutputError
         If the NWBFile was read from a file and changed since.
     """
+    if isinstance(source, OpenedFile):
+        return (None, source.nwbfile) if source.path is None else (source.path, None)
     if isinstance(source, NWBFile):
         if source.container_source is None or not Path(source.container_source).exists():
             return None, source  # made in memory, or read from an address
