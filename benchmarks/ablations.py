@@ -1,0 +1,216 @@
+"""Train small activity classifiers with something left out, and score them on the same whole simulations.
+
+    python benchmarks/ablations.py [--fields 200] [--steps 1500] [--test-fields 60] [--json FILE]
+
+Each row is a network trained anew from the same seed for the same number of steps. What is left out of the
+*inputs* is left out of the test as well; what is left out of the *simulation* is left out of the training
+alone: the test fields are always those of the whole simulation. The numbers are those of small trainings, for
+comparison with the first row only; differences of 0.01 are within the noise of one seed. With ``--json`` rows
+are kept as they are finished, and a later run goes on from them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ndx_cinac.movies import ArrayMovie
+from ndx_cinac.rois import Rois
+from ndx_cinac.simulation import SimulationConfig, simulate_field
+from ndx_cinac.traces import CHANNELS, TraceOptions
+from ndx_cinac.training import TrainingConfig
+from ndx_cinac.training.activity import fit
+from ndx_cinac.training.calibration import calibrate
+from ndx_cinac.training.data import FieldJob, make_examples
+from ndx_cinac.training.labelled import Example, LabelledMovie, example_of
+from ndx_cinac.training.measures import score_examples
+from ndx_cinac.training.network import finish, predictor
+
+PLAIN_CHANNELS = ("log(amplitude / noise)", "mean within the mask / amplitude")
+WHOLE_TRACES = TraceOptions()
+OTHER_CHANNELS = tuple(name for name in CHANNELS if not name.endswith("of the frame"))
+
+
+@dataclass(frozen=True)
+class LonelyFieldJob(FieldJob):
+    """A field whose ROIs are extracted one by one, as if the others had no masks."""
+
+    def make(self) -> Example:
+        rng = np.random.default_rng(
+            [self.seed, ("training", "calibration", "test").index(self.part), self.number]
+        )
+        field = simulate_field(self.simulation, rng)
+        movie = ArrayMovie(field.movie)
+        parts = []
+        for row in range(len(field.rois)):
+            labelled = LabelledMovie(
+                name=f"field {self.number}",
+                movie=movie,
+                rois=Rois.from_pixels([_pixels(field.rois, row)], field.rois.shape),
+                active=field.active[:, row : row + 1],
+                judged=~field.ignored[:, row : row + 1],
+                frame_rate=field.frame_rate,
+                pixel_size=field.pixel_size,
+                snr=field.snr[row : row + 1],
+            )
+            parts.append(example_of(labelled, self.traces))
+        joined = {
+            name: np.concatenate([getattr(part, name) for part in parts])
+            for name in ("channels", "active", "judged", "neighbours", "snr", "baseline", "diameters")
+        }
+        return Example(**joined, frame_rate=field.frame_rate, pixel_size=field.pixel_size)
+
+    @property
+    def settings(self) -> dict[str, object]:  # noqa: D102 - as its parent's
+        return {**super().settings, "masks": "one by one"}
+
+
+def _pixels(rois: Rois, row: int) -> NDArray[np.int64]:
+    start = int(rois.n_pixels[:row].sum())
+    part = slice(start, start + int(rois.n_pixels[row]))
+    return np.stack([rois.first[part], rois.second[part]], axis=1)
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """What is left out: of the simulation, of the traces, of the channels, or the neighbours' masks."""
+
+    name: str
+    simulation: Callable[[SimulationConfig], SimulationConfig] = lambda config: config
+    traces: TraceOptions = WHOLE_TRACES
+    channels: tuple[str, ...] = CHANNELS
+    job: type[FieldJob] = FieldJob
+
+
+def _without_background(config: SimulationConfig) -> SimulationConfig:
+    background = replace(
+        config.background, neuropil_probability=0, process_probability=0, out_of_focus_probability=0
+    )
+    return replace(_two_photon(config), background=background)
+
+
+def _apart(config: SimulationConfig) -> SimulationConfig:
+    cells = replace(
+        config.cells, density=(0.1, 0.3), adjoining_fraction=0.0, crossed=(0.0, 0.0), unlisted=(0.0, 0.0)
+    )
+    return replace(config, cells=cells)
+
+
+def _exact_masks(config: SimulationConfig) -> SimulationConfig:
+    masks = replace(config.masks, exact_probability=1.0, non_cell=(0.0, 0.0), doublet=(0.0, 0.0))
+    return replace(config, masks=masks)
+
+
+def _still(config: SimulationConfig) -> SimulationConfig:
+    camera = replace(
+        config.camera,
+        motion_probability=0,
+        focus_probability=0,
+        bidirectional_probability=0,
+        stretched_probability=0,
+        dead_line_probability=0,
+        missing_probability=0,
+    )
+    background = replace(
+        config.background, flicker_probability=0, bleaching_probability=0, drift_probability=0
+    )
+    one_photon = replace(config.one_photon, motion_probability=0, bleaching_probability=0)
+    return replace(config, camera=camera, background=background, one_photon=one_photon)
+
+
+def _single_transients(config: SimulationConfig) -> SimulationConfig:
+    activity = replace(
+        config.activity,
+        burst_probability=0,
+        network_probability=0,
+        plateau_fraction=0,
+        subthreshold_probability=0,
+        heavy_tailed_fraction=0,
+    )
+    return replace(config, activity=activity)
+
+
+def _two_photon(config: SimulationConfig) -> SimulationConfig:
+    return replace(config, one_photon=replace(config.one_photon, probability=0))
+
+
+ABLATIONS = (
+    Ablation("nothing left out"),
+    Ablation("inputs: neighbours' masks", job=LonelyFieldJob),
+    Ablation("inputs: all but the plain mean of the mask and its noise", channels=PLAIN_CHANNELS),
+    Ablation("inputs: refinement of footprints", traces=TraceOptions(refinements=0)),
+    Ablation("inputs: gain and shift of frames", channels=OTHER_CHANNELS),
+    Ablation("simulation: neuropil, processes, cells out of focus", simulation=_without_background),
+    Ablation("simulation: one-photon fields", simulation=_two_photon),
+    Ablation("simulation: overlap, and cells without an ROI", simulation=_apart),
+    Ablation("simulation: wrong masks and ROIs without one cell", simulation=_exact_masks),
+    Ablation("simulation: motion, drift, flicker, lost frames", simulation=_still),
+    Ablation("simulation: bursts, network events, plateaus, small rises", simulation=_single_transients),
+)
+
+
+def measure(ablation: Ablation, options: argparse.Namespace) -> dict[str, object]:
+    """Train with something left out, calibrate, and score."""
+    base = TrainingConfig()
+    whole = replace(base.simulation, movie=replace(base.simulation.movie, n_frames=(300, 900)))
+    config = replace(base, width=48, steps=options.steps, seed=options.seed, traces=ablation.traces)
+    cache = None if options.cache is None else Path(options.cache)
+
+    def made(part: str, number: int, simulation: SimulationConfig) -> list[Example]:
+        jobs = [ablation.job(simulation, ablation.traces, options.seed, part, i) for i in range(number)]
+        return [
+            _only(e, ablation.channels) for e in make_examples(jobs, workers=options.workers, cache=cache)
+        ]
+
+    started = time.monotonic()
+    network = fit(config, made("training", options.fields, ablation.simulation(whole)))
+    run = predictor(network)
+    held_out = made("calibration", options.test_fields, whole)
+    logits = [run(e.channels.astype(np.float32)) for e in held_out]
+    calibration = calibrate(logits, [e.active for e in held_out], [e.judged for e in held_out])
+    finished = predictor(finish(network, calibration))
+    unseen = made("test", options.test_fields, whole)
+    scores = score_examples(unseen, [finished(e.channels.astype(np.float32)) for e in unseen])["classifier"]
+    figures = {name: round(scores[name], 4) for name in ("average_precision", "frame_f1", "event_f1")}
+    return {"left out": ablation.name, **figures, "seconds": round(time.monotonic() - started)}
+
+
+def _only(example: Example, channels: Sequence[str]) -> Example:
+    """Set the channels that are left out to zero, so that the network has as many weights."""
+    kept = np.isin(CHANNELS, channels)
+    return replace(example, channels=np.where(kept, example.channels, np.float16(0)))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--fields", type=int, default=200)
+    parser.add_argument("--test-fields", type=int, default=60)
+    parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--cache", help="folder that keeps fields, which rows share")
+    parser.add_argument("--json", type=Path, help="file that keeps finished rows")
+    options = parser.parse_args()
+    rows = json.loads(options.json.read_text()) if options.json and options.json.exists() else []
+    for ablation in ABLATIONS:
+        if ablation.name not in {row["left out"] for row in rows}:
+            rows.append(measure(ablation, options))
+            if options.json:
+                options.json.write_text(json.dumps(rows, indent=1))
+    print(
+        f"{options.fields} fields, {options.steps} steps, {options.test_fields} test fields, seed {options.seed}"
+    )
+    print("| left out | average precision | frame F1 | event F1 |\n| --- | --- | --- | --- |")
+    for row in rows:
+        print("| {left out} | {average_precision:.3f} | {frame_f1:.3f} | {event_f1:.3f} |".format(**row))
+
+
+if __name__ == "__main__":
+    main()
