@@ -43,9 +43,9 @@ class LonelyFieldJob(FieldJob):
     """A field whose ROIs are extracted one by one, as if the others had no masks."""
 
     def make(self) -> Example:
-        rng = np.random.default_rng(
-            [self.seed, ("training", "calibration", "test").index(self.part), self.number]
-        )
+        """Simulate the field and extract each ROI's traces alone."""
+        part = ("training", "calibration", "test").index(self.part)
+        rng = np.random.default_rng([self.seed, part, self.number])
         field = simulate_field(self.simulation, rng)
         movie = ArrayMovie(field.movie)
         parts = []
@@ -205,7 +205,8 @@ def main() -> None:
             if options.json:
                 options.json.write_text(json.dumps(rows, indent=1))
     print(
-        f"{options.fields} fields, {options.steps} steps, {options.test_fields} test fields, seed {options.seed}"
+        f"{options.fields} fields, {options.steps} steps, {options.test_fields} test fields, "
+        f"seed {options.seed}"
     )
     print("| left out | average precision | frame F1 | event F1 |\n| --- | --- | --- | --- |")
     for row in rows:
