@@ -121,6 +121,8 @@ def test_files_with_types_alone_give_their_figures(folder, tmp_path):
 def test_predictions_asked_for_by_name_are_not_passed_over(folder, tmp_path):
     with pytest.raises(ReadingError, match="holds no activity predictions named 'Mine'"):
         plot_file(folder / "types.nwb", tmp_path, name="Mine")
+    with pytest.raises(ReadingError, match="holds no activity predictions named 'ActivityPredictions'"):
+        plot_file(folder / "types.nwb", tmp_path, rois=[1])
     with pytest.raises(ReadingError, match=r"no cell-type predictions named 'Mine'.* It holds: CellTypePred"):
         plot_file(folder / "session.nwb", tmp_path, cell_types="Mine")
 

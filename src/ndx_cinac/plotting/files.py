@@ -73,7 +73,7 @@ def plot_file(
     active, types = _present(path, name, cell_types)
     stem = Path(path).name.removesuffix(".zarr").removesuffix(".nwb")
     figures: dict[str, Figure] = {}
-    if active or types is None:
+    if active or types is None or rois is not None:  # what is asked for and not there is said
         data = read_figure_data(path, rois, name, progress)
         label = stem if name == DEFAULT_NAME else f"{stem}_{name}"
         figures[f"{label}_field"] = plot_field(data)
