@@ -227,7 +227,7 @@ def test_a_file_that_is_missing_is_named():
 def test_a_file_that_is_no_yaml_is_refused(tmp_path: Path):
     path = tmp_path / "broken.yaml"
     path.write_text("movie: [1, 2", encoding="utf-8")
-    with pytest.raises(ConfigError, match="is no YAML"):
+    with pytest.raises(ConfigError, match="The simulation config cannot be read"):
         SimulationConfig.from_yaml(path)
 
 

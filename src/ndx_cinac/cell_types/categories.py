@@ -11,7 +11,8 @@ from typing import Any
 
 from ..errors import ConfigError
 from ..neurodata import CellTypeMeaning
-from .schema import Category, check_categories, is_predicted, load_yaml
+from ..yaml_files import load_yaml
+from .schema import Category, check_categories, is_predicted
 
 
 @dataclass(frozen=True)

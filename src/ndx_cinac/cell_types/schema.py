@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Iterator, Mapping
-from os import PathLike
-from pathlib import Path
+import reprlib
+from collections.abc import Iterator, Mapping
 from typing import Any
-
-import yaml
 
 from ..errors import ConfigError
 
@@ -22,43 +19,6 @@ ONTOLOGY_ID = re.compile(r"CL:\d{7}")
 
 Category = tuple[str, dict[str, Any]]
 """Name and settings of a cell type."""
-
-
-class _UniqueKeys(yaml.SafeLoader):
-    """Reads plain YAML and refuses a key that stands twice in a mapping, of which one would be lost."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        """Make a mapping whose keys all differ."""
-        seen = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if isinstance(key, Hashable) and key in seen:
-                what = f"the key '{key}' stands twice"
-                raise yaml.constructor.ConstructorError(None, None, what, key_node.start_mark)
-            seen.add(key if isinstance(key, Hashable) else repr(key))
-        return super().construct_mapping(node, deep=deep)
-
-
-def load_yaml(path: str | PathLike[str], what: str) -> Any:
-    """Read a YAML file of plain values.
-
-    Parameters
-    ----------
-    path : str or path
-        The file.
-    what : str
-        What it holds, for the message: "The cell types".
-
-    Raises
-    ------
-    ConfigError
-        If it cannot be read, is no YAML, or a mapping holds a key twice.
-    """
-    try:
-        return yaml.load(Path(path).read_text(encoding="utf-8"), Loader=_UniqueKeys)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        message = f"{what} cannot be read: {error}"
-        raise ConfigError(message, where=str(path)) from error
 
 
 def check_categories(content: object, where: str) -> tuple[bool | None, list[Category]]:
@@ -151,5 +111,5 @@ def check_kind(name: str, value: object, kinds: tuple[type, ...], where: str) ->
         With its name, the value and the types that it may have.
     """
     if not isinstance(value, kinds):
-        what = f"{name} is {value!r}, which is no {' or '.join(kind.__name__ for kind in kinds)}"
+        what = f"{name} is {reprlib.repr(value)}, which is no {' or '.join(kind.__name__ for kind in kinds)}"
         raise ConfigError(what, where=where)

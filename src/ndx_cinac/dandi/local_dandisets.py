@@ -30,7 +30,7 @@ def dandiset_of(folder: Path) -> str | None:
         return None
     try:
         content: Any = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         what = f"'{file}' cannot be read: {error}"
         raise OutputError(what, fix="Get it anew with: dandi download --download dandiset.yaml") from error
     identifier = content.get("identifier") if isinstance(content, dict) else None

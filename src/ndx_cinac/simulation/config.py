@@ -12,6 +12,7 @@ from typing import Any, cast, get_type_hints
 import yaml
 
 from ..errors import ConfigError
+from ..yaml_files import load_yaml, parse_yaml
 from .optics import (
     BackgroundSettings,
     CameraSettings,
@@ -86,15 +87,7 @@ class SimulationConfig:
         ConfigError
             If the file is missing, is no YAML mapping, or `from_dict` refuses it.
         """
-        path = Path(path)
-        try:
-            values = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            what = f"The simulation config cannot be read: {error.strerror}"
-            raise ConfigError(what, where=str(path)) from error
-        except yaml.YAMLError as error:
-            what = f"The simulation config is no YAML: {error}"
-            raise ConfigError(what, where=str(path)) from error
+        values = load_yaml(path, "The simulation config")
         return cls.from_dict(values or {}, where=str(path))
 
 
@@ -117,7 +110,7 @@ def load_config(preset_or_path: str | Path) -> SimulationConfig:
     name = str(preset_or_path)
     if name in list_presets():
         text = (files(__package__) / "presets" / f"{name}.yaml").read_text(encoding="utf-8")
-        return SimulationConfig.from_dict(yaml.safe_load(text) or {}, where=f"preset {name}")
+        return SimulationConfig.from_dict(parse_yaml(text, "The preset", name) or {}, where=f"preset {name}")
     if not Path(name).is_file():
         what = f"There is no simulation preset or file named '{name}'"
         raise ConfigError(what, fix=f"Presets are: {', '.join(list_presets())}")

@@ -7,11 +7,10 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-import yaml
-
 from ..cell_types.features import CellInputOptions
 from ..errors import ConfigError
 from ..simulation import SimulationConfig, load_config
+from ..yaml_files import load_yaml
 
 SIMULATION = "simulation"
 """The source that is the config's own simulation."""
@@ -147,11 +146,7 @@ class CellTypeTrainingConfig:
         ConfigError
             If the file cannot be read, is no YAML mapping, or `from_dict` refuses it.
         """
-        try:
-            values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-        except (OSError, yaml.YAMLError) as error:
-            what = f"The training config cannot be read: {error}"
-            raise ConfigError(what, where=str(path)) from error
+        values = load_yaml(path, "The training config")
         return cls.from_dict(values or {}, where=str(path))
 
 

@@ -8,11 +8,10 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, get_args
 
-import yaml
-
 from ..errors import ConfigError
 from ..simulation import SimulationConfig
 from ..traces import TraceOptions
+from ..yaml_files import load_yaml
 from .settings import (
     AugmentationSettings,
     FineTuningSettings,
@@ -170,11 +169,7 @@ class TrainingConfig:
         ConfigError
             If the file cannot be read, is no YAML mapping, or `from_dict` refuses it.
         """
-        try:
-            values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-        except (OSError, yaml.YAMLError) as error:
-            what = f"The training config cannot be read: {error}"
-            raise ConfigError(what, where=str(path)) from error
+        values = load_yaml(path, "The training config")
         return cls.from_dict(values or {}, where=str(path))
 
 
