@@ -171,6 +171,16 @@ def test_training_ends_when_validation_gets_no_better_and_goes_back_to_the_best(
         np.testing.assert_array_equal(one, other)
 
 
+def test_weights_that_were_better_before_the_training_are_kept():
+    training = small_training([0.6, 0.5, 0.4], steps=2, validate_first=True)
+    before = [np.array(weight) for weight in training.network.get_weights()]
+    course = training.run()
+    assert (course.best_step, course.best_score) == (0, 0.6)
+    assert [row["step"] for row in course.curve] == [0, 1, 2]
+    for one, other in zip(before, training.network.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 def test_training_takes_all_its_steps_without_patience_or_without_a_score():
     assert small_training([0.5] * 10, patience=0).run().step == 10
     assert small_training([float("nan")] * 10, patience=2).run().step == 10

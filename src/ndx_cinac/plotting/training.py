@@ -65,7 +65,7 @@ def _draw_validation(axes: Axes, curve: list[dict[str, Any]], best: int | None) 
     for name, (label, colour) in names.items():
         if any(row.get(name) is not None for row in curve):
             axes.plot(steps, _values(curve, name), color=colour, marker=".", label=label)
-    if best:
+    if best is not None:
         axes.axvline(best, color=GREY, linestyle=(0, (4, 3)), linewidth=0.8, label="weights that were kept")
     axes.set(xlabel="step", ylabel="on held-out data", ylim=(0, 1.02))
     _finish(axes)
@@ -88,7 +88,12 @@ def _draw_by_snr(axes: Axes, groups: dict[str, dict[str, Any]] | None) -> None:
         heights = [group.get(name) or 0.0 for group in groups.values()]
         axes.bar(places + shift, heights, width=0.38, color=colour, label=label)
     axes.set_xticks(places, [group.replace(" to inf", " or more") for group in groups])
-    axes.set(xlabel="height of transients over noise", ylabel="share", ylim=(0, 1))
+    axes.set(
+        xlabel="height of transients over noise",
+        ylabel="share",
+        ylim=(0, 1.3),
+        yticks=np.arange(0, 1.1, 0.25),
+    )
     _finish(axes)
 
 

@@ -203,6 +203,7 @@ def _loop(config: TrainingConfig) -> LoopSettings:
         validate_every=config.validate_every,
         patience=config.patience,
         checkpoint_every=config.checkpoint_every,
+        validate_first=bool(config.parent),
     )
 
 

@@ -141,7 +141,7 @@ def _training(made: Made) -> dict[str, Any]:
         **({} if made.parent is None else {"parent": made.parent.record}),
         "sources": [dict(source.about) for source in made.sources],
         "steps": made.course.step,
-        "best step": made.course.best_step or made.course.step,
+        "best step": made.course.step if made.course.best_score is None else made.course.best_step,
         "calibration": {
             "data": made.calibrated_on,
             "temperature": round(calibration.temperature, 4),

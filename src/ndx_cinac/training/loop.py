@@ -57,6 +57,8 @@ class LoopSettings:
     """Validations without a better one after which the training ends; 0 lets it take all its steps."""
     checkpoint_every: int = 1000
     """Steps from one checkpoint to the next."""
+    validate_first: bool = False
+    """Whether the weights that it begins with are measured, too, and kept where none are better."""
 
 
 @dataclass
@@ -139,6 +141,8 @@ class Training:
         """
         course, settings = self.course, self.settings
         self._resume(checkpoints)
+        if settings.validate_first and self.validate is not None and not course.curve:
+            self._measure()
         while course.step < settings.steps and not course.impatient(settings):
             loss = float(self.network.train_on_batch(*self.batches.draw()))
             course.step += 1
@@ -161,7 +165,8 @@ class Training:
         """Add a row to the curve, and keep the weights if they are the best so far."""
         course = self.course
         total, number = course.losses
-        row = {"step": course.step, "loss": round(total / number, 6)}
+        row: dict[str, float] = {"step": course.step}
+        row |= {"loss": round(total / number, 6)} if number else {}
         if not np.isfinite(total):
             what = f"The training's loss is no number any more at step {course.step}"
             raise ConfigError(what, fix="Choose a lower learning_rate")
