@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
+import runpy
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -288,7 +288,7 @@ def test_an_upload_is_asked_for_and_agreed_to(
     from ndx_cinac.dandi.uploading import Upload
 
     ran: list[Upload] = []
-    monkeypatch.setattr(Upload, "run", ran.append)
+    monkeypatch.setattr(Upload, "run", lambda plan: ran.append(plan))
     done = [SimpleNamespace(ready=True, in_dandiset=DERIVED, asset=find_assets("000001")[0])]
     options = SimpleNamespace(to=str(copy), upload=True, yes=False, quiet=False, json=False)
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(isatty=lambda: False))
@@ -325,16 +325,15 @@ def test_yes_without_upload_is_refused(
 
 
 def test_the_example_runs_against_an_archive(
-    archive: LoopbackArchive, tiny_classifier: Path, tmp_path: Path
+    archive: LoopbackArchive,
+    tiny_classifier: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     example = Path(__file__).parents[2] / "examples/dandi_workflow.py"
-    done = subprocess.run(
-        [sys.executable, str(example), "000001", "--to", str(tmp_path), "--classifier", str(tiny_classifier)],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
-    )
-    assert done.returncode == 0, done.stderr
+    arguments = [str(example), "000001", "--to", str(tmp_path), "--classifier", str(tiny_classifier)]
+    monkeypatch.setattr(sys, "argv", arguments)
+    runpy.run_path(str(example), run_name="__main__")
     assert (tmp_path / DERIVED).is_file()
-    assert "dandi upload" in done.stdout
+    assert "dandi upload" in capsys.readouterr().out
