@@ -158,7 +158,7 @@ class Archive:
         fix = (
             f"The token in {variable} does not give access to it; ask its owners"
             if self._authenticated
-            else f"Set the variable {variable} to your token of this archive"
+            else f"Set the variable {variable} to your token of this archive{_in_a_shell(variable)}"
         )
         return ArchiveError(said, fix=fix)
 
@@ -176,9 +176,8 @@ class Archive:
             self.client.authenticate(token)
         except requests.HTTPError as error:
             said = f"The archive '{self.name}' does not take your token"
-            raise ArchiveError(
-                said, fix=f"Set the variable {self.token_variable} to one that is valid"
-            ) from error
+            fix = f"Set the variable {self.token_variable} to one that is valid"
+            raise ArchiveError(said, fix=fix) from error
         self._authenticated = True
 
     def dandiset(self, identifier: str, version: str | None = None) -> Any:
@@ -248,6 +247,11 @@ def _digest(digests: dict[str, str]) -> str:
         if digests.get(name):
             return f"{name.removeprefix('dandi:')}:{digests[name]}"
     return ""
+
+
+def _in_a_shell(variable: str) -> str:
+    """Say how a variable is set that shells cannot name: that of an archive known by host and port."""
+    return "" if variable.isidentifier() else f", in a shell with: env '{variable}=TOKEN' ndx-cinac ..."
 
 
 def _token(variable: str, instance: str) -> str | None:
