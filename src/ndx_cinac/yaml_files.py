@@ -1,4 +1,4 @@
-"""YAML files of plain values, whoever wrote them: no tags, no aliases, no key twice, a sensible size and depth."""
+"""YAML files of plain values, whoever wrote them: no tags, no aliases, no key twice, sensible size and depth."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class _PlainLoader(yaml.SafeLoader):
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         """Make a node of the next events, unless it is an alias, has a tag, or lies too deep."""
-        event = self.peek_event()  # type: ignore[no-untyped-call]
+        event: Any = super().peek_event()  # type: ignore[no-untyped-call]
         if isinstance(event, yaml.AliasEvent):
             _refuse(f"it uses the alias '*{event.anchor}': write the value out", event.start_mark)
         if getattr(event, "tag", None):
@@ -35,7 +35,7 @@ class _PlainLoader(yaml.SafeLoader):
         self._depth += 1
         if self._depth > DEEPEST:
             _refuse(f"more than {DEEPEST} lists and mappings lie within each other", event.start_mark)
-        node = super().compose_node(parent, index)  # type: ignore[no-untyped-call]
+        node = super().compose_node(parent, index)
         self._depth -= 1
         return node
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
@@ -12,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import OutputError, ReadingError
+from ..hdf5_files import FilePart
+from .parts import array_of, contours_of, movie_of, number_of, text_of
 from .segments import CinacFullData, CinacSegment, SegmentKey
 
 FULL_DATA = "full_data"
@@ -60,15 +63,20 @@ class CinacFile:
             missing = isinstance(error, FileNotFoundError)
             what = f"The .cinac file {'does not exist' if missing else f'cannot be opened: {error}'}"
             raise ReadingError(what, where=str(self.path)) from error
-        keys = {
-            name: _segment_key(name) for name, group in self._file.items() if isinstance(group, h5py.Group)
-        }
-        self.segments = tuple(sorted(key for key in keys.values() if key is not None))
-        if not self.segments and FULL_DATA not in self._file:
+        try:
+            self._root = FilePart(self._file, str(self.path), ReadingError)
+            self.segments = tuple(sorted(key for key in map(_segment_key, self._file) if key is not None))
+            if not self.segments and FULL_DATA not in self._root:
+                what = "The file holds neither segments nor a whole movie"
+                raise ReadingError(what, where=str(self.path), fix="Give a .cinac file of DeepCINAC")
+            self.unknown = tuple(self._find_unknown())
+        except (OSError, RuntimeError, ValueError, KeyError) as error:  # of HDF5, where the file is damaged
             self._file.close()
-            what = "The file holds neither segments nor a whole movie"
-            raise ReadingError(what, where=str(self.path), fix="Give a .cinac file of DeepCINAC")
-        self.unknown = tuple(self._find_unknown())
+            what = f"The .cinac file is damaged: {error}"
+            raise ReadingError(what, where=str(self.path)) from error
+        except ReadingError:
+            self._file.close()
+            raise
 
     @property
     def name(self) -> str:
@@ -87,39 +95,39 @@ class CinacFile:
         if key not in self.segments:
             what = f"There is no segment {key.name}; there are {[k.name for k in self.segments]}"
             raise ReadingError(what, where=str(self.path))
-        group = self._file[key.name]
+        group = self._root.part(key.name)
         for required in SEGMENT_DATASETS[:3]:
             if required not in group:
                 what = f"The segment has no '{required}'"
-                raise ReadingError(what, where=f"{self.path}, {group.name}")
+                raise ReadingError(what, where=f"{self.path}, /{key.name}")
         return CinacSegment(
             key=key,
-            movie=group["ci_movie"][()],
-            active=group["raster_dur"][()],
-            contours=_contours(group),
-            raw_trace=_array(group, "raw_traces"),
-            smooth_trace=_array(group, "smooth_traces"),
-            doubtful=_array(group, "doubtful_frames"),
-            invalid_cells=_array(group, "invalid_cells"),
-            cell_type=_text(group, "cell_type"),
-            pixels_around=group.attrs.get("pixels_around"),
-            buffer=group.attrs.get("buffer"),
+            movie=group.array("ci_movie"),
+            active=group.array("raster_dur"),
+            contours=contours_of(group),
+            raw_trace=array_of(group, "raw_traces"),
+            smooth_trace=array_of(group, "smooth_traces"),
+            doubtful=array_of(group, "doubtful_frames"),
+            invalid_cells=array_of(group, "invalid_cells"),
+            cell_type=text_of(group, "cell_type"),
+            pixels_around=number_of(group, "pixels_around"),
+            buffer=number_of(group, "buffer"),
         )
 
     @property
     def full_data(self) -> CinacFullData | None:
         """What the file says of the whole movie, None if nothing; the movie itself stays in the file."""
-        if FULL_DATA not in self._file:
+        if FULL_DATA not in self._root:
             return None
-        group = self._file[FULL_DATA]
-        counts = {name: group.attrs.get(name) for name in ("n_frames", "n_cells")}
+        group = self._root.part(FULL_DATA)
+        counts = {name: number_of(group, name) for name in ("n_frames", "n_cells")}
         return CinacFullData(
-            contours=_contours(group),
-            raw_traces=_array(group, "raw_traces"),
-            smooth_traces=_array(group, "smooth_traces"),
-            invalid_cells=_array(group, "invalid_cells"),
-            movie_file_name=_text(group, "ci_movie_file_name"),
-            movie=group.get("ci_movie"),
+            contours=contours_of(group),
+            raw_traces=array_of(group, "raw_traces"),
+            smooth_traces=array_of(group, "smooth_traces"),
+            invalid_cells=array_of(group, "invalid_cells"),
+            movie_file_name=text_of(group, "ci_movie_file_name"),
+            movie=movie_of(group),
             **{name: None if count is None else int(count) for name, count in counts.items()},
         )
 
@@ -128,7 +136,7 @@ class CinacFile:
         """Type of each cell that has one: what its first segment with a type says."""
         found: dict[int, str] = {}
         for key in self.segments:
-            cell_type = _text(self._file[key.name], "cell_type")
+            cell_type = text_of(self._root.part(key.name), "cell_type")
             if cell_type is not None:
                 found.setdefault(key.cell, cell_type)
         return found
@@ -147,10 +155,9 @@ class CinacFile:
     @property
     def n_active_frames(self) -> int:
         """Number of frames in which the segments' cells are active."""
-        groups = (self._file[key.name] for key in self.segments)
-        return int(
-            sum(np.count_nonzero(group["raster_dur"][()]) for group in groups if "raster_dur" in group)
-        )
+        groups = (self._root.part(key.name) for key in self.segments)
+        active = (group.array("raster_dur") for group in groups if "raster_dur" in group)
+        return sum(int(np.count_nonzero(values)) for values in active)
 
     def close(self) -> None:
         """Close the file."""
@@ -167,10 +174,11 @@ class CinacFile:
     def _find_unknown(self) -> Iterable[str]:
         names = {key.name for key in self.segments}
         yield from (f"@{name}" for name in self._file.attrs)
-        for name, group in self._file.items():
+        for name in self._file:
             if name not in names and name != FULL_DATA:
                 yield name
                 continue
+            group = self._root.part(name).group
             full = name == FULL_DATA
             attributes, datasets = (
                 (FULL_ATTRIBUTES, FULL_DATASETS) if full else (SEGMENT_ATTRIBUTES, SEGMENT_DATASETS)
@@ -273,22 +281,5 @@ def _write_contours(group: h5py.Group, contours: tuple[NDArray[np.integer], ...]
 
 def _segment_key(name: str) -> SegmentKey | None:
     """Take a group's name apart: ``cell_CELL_FIRST_LAST``; None for any other name."""
-    prefix, *numbers = name.split("_")
-    if prefix != "cell" or len(numbers) != 3 or not all(number.isdigit() for number in numbers):
-        return None
-    return SegmentKey(*(int(number) for number in numbers))
-
-
-def _contours(group: h5py.Group) -> tuple[NDArray[np.integer], ...]:
-    if "cells_contour" not in group:
-        return ()
-    return tuple(np.stack([row[0], row[1]]) for row in group["cells_contour"][()])
-
-
-def _array(group: h5py.Group, name: str) -> NDArray[Any] | None:
-    return group[name][()] if name in group else None
-
-
-def _text(group: h5py.Group, name: str) -> str | None:
-    value = group.attrs.get(name)
-    return value.decode("utf-8") if isinstance(value, bytes) else value
+    found = re.fullmatch(r"cell_([0-9]{1,9})_([0-9]{1,9})_([0-9]{1,9})", name)
+    return None if found is None else SegmentKey(*(int(number) for number in found.groups()))

@@ -57,6 +57,10 @@ HARD_SIGMOID_SCALE = 1.2
 first of x is the second of 1.2 x."""
 
 
+LARGEST_ARCHITECTURE = 5_000_000
+"""Characters beyond which a file is refused; those of DeepCINAC have about a hundredth of it."""
+
+
 @dataclass(frozen=True)
 class LayerSpec:
     """One layer as it is to be built.
@@ -116,7 +120,11 @@ def read_architecture(path: str | Path) -> Architecture:
     """
     where = str(path)
     try:
-        values = json.loads(Path(path).read_text(encoding="utf-8"))
+        with Path(path).open(encoding="utf-8") as file:
+            text = file.read(LARGEST_ARCHITECTURE + 1)
+        if len(text) > LARGEST_ARCHITECTURE:
+            _refuse(f"The classifier's architecture has more than {LARGEST_ARCHITECTURE:,} characters", where)
+        values = json.loads(text)
     except OSError as error:
         fix = "Weights go with the .json that DeepCINAC wrote; a classifier of ndx-cinac has its own"
         _refuse(f"The classifier's architecture cannot be read: {error.strerror}", where, fix)

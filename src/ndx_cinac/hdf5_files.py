@@ -1,0 +1,144 @@
+"""Parts of HDF5 files that strangers made: taken if they lie in the file itself and hold what they claim."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NoReturn
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import CinacError
+
+LARGEST_ARRAY = 2**31
+"""Bytes beyond which an array is not read into memory at once."""
+
+MOST_EXPANSION = 10_000
+"""A dataset claims more than it holds if it would be so many times larger than what is stored of it; no movie
+and no mask compresses like that."""
+
+FREE_BYTES = 2**24
+"""Datasets of up to so many bytes may be as empty as they like."""
+
+
+def empty_claim(dataset: Any) -> str:
+    """Say by how much a dataset claims more than it holds; empty where it does not, or cannot be told.
+
+    HDF5 files can describe 2^40 frames of which not one was written. Zarr arrays are judged alike.
+    """
+    size = math.prod(dataset.shape or (0,)) * np.dtype(dataset.dtype).itemsize
+    stored = _stored_bytes(dataset)
+    if stored is None or size <= max(FREE_BYTES, MOST_EXPANSION * stored):
+        return ""
+    return f"it claims {size:,} bytes, and the file holds {stored:,} bytes of them"
+
+
+def _stored_bytes(dataset: Any) -> int | None:
+    """Bytes that a dataset takes in its file; None where they lie elsewhere or are not known."""
+    if isinstance(dataset, h5py.Dataset):
+        if dataset.is_virtual or dataset.external:
+            return None
+        return int(dataset.id.get_storage_size())
+    stored = getattr(dataset, "nbytes_stored", None)
+    return int(stored) if isinstance(stored, int) and stored >= 0 else None
+
+
+class FilePart:
+    """A group of an HDF5 file, from which nothing is taken that lies elsewhere, or is other than asked for.
+
+    Parameters
+    ----------
+    group : h5py.Group
+        The group.
+    where : str
+        The file, for messages.
+    error : type of CinacError
+        What is raised.
+    """
+
+    def __init__(self, group: h5py.Group, where: str, error: type[CinacError]) -> None:
+        self.group, self._where, self._error = group, where, error
+
+    def __contains__(self, name: str) -> bool:
+        return self.group.get(name, getlink=True) is not None
+
+    def part(self, name: str) -> FilePart:
+        """Return a group in this one."""
+        return FilePart(self._child(name, h5py.Group, "group"), self._where, self._error)
+
+    def dataset(self, name: str, kinds: str = "buif") -> h5py.Dataset:
+        """Return a dataset of this group, of which nothing is read yet.
+
+        Parameters
+        ----------
+        name : str
+            Its name.
+        kinds : str
+            Kinds of NumPy that its values may be of; "O" for values of variable length.
+        """
+        found = self._child(name, h5py.Dataset, "dataset")
+        try:
+            kind, shape = found.dtype.kind, found.shape
+            virtual = found.is_virtual or found.external
+        except (TypeError, ValueError, RuntimeError, OSError) as error:
+            self.refuse(name, f"has a type that is not known here: {error}", error)
+        if virtual:
+            self.refuse(name, "lies in another file")
+        if shape is None or kind not in kinds:
+            self.refuse(name, f"has values of type {found.dtype}, which do not belong there")
+        return found
+
+    def array(self, name: str, kinds: str = "buif", largest: int | None = None) -> NDArray[Any]:
+        """Read a dataset, if it is not too large.
+
+        Parameters
+        ----------
+        name, kinds
+            As in `dataset`.
+        largest : int, optional
+            Most bytes; `LARGEST_ARRAY` if not given.
+        """
+        found = self.dataset(name, kinds)
+        size, most = math.prod(found.shape) * found.dtype.itemsize, largest or LARGEST_ARRAY
+        if size > most:
+            self.refuse(name, f"has {size:,} bytes, more than {most:,}")
+        claim = empty_claim(found)
+        if claim:
+            self.refuse(name, f"is hollow: {claim}")
+        return np.asarray(self.read(name, found, ()))
+
+    def read(self, name: str, dataset: h5py.Dataset, index: Any) -> Any:
+        """Read a part of a dataset."""
+        try:
+            return dataset[index]
+        except (OSError, RuntimeError, ValueError, TypeError, MemoryError) as error:
+            self.refuse(name, f"cannot be read: {error}", error)
+
+    def attribute(self, name: str) -> Any:
+        """Return an attribute as Python holds it; None where there is none."""
+        try:
+            value = self.group.attrs.get(name)
+        except (OSError, RuntimeError, ValueError, TypeError, KeyError) as error:
+            self.refuse(f"@{name}", f"cannot be read: {error}", error)
+        return value.item() if isinstance(value, np.generic) else value
+
+    def refuse(self, name: str, what: str, cause: Exception | None = None) -> NoReturn:
+        """Raise the error for a part of this group."""
+        path = f"{self.group.name.rstrip('/')}/{name}"
+        sentence = f"'{name}' {what}"
+        raise self._error(sentence, where=f"{self._where}, {path}") from cause
+
+    def _child(self, name: str, kind: type, noun: str) -> Any:
+        link = self.group.get(name, getlink=True)
+        if link is None:
+            self.refuse(name, "is missing")
+        if not isinstance(link, h5py.HardLink):
+            self.refuse(name, "is a link to elsewhere, which is not followed")
+        try:
+            found = self.group[name]
+        except (OSError, RuntimeError, ValueError, KeyError) as error:
+            self.refuse(name, f"cannot be read: {error}", error)
+        if not isinstance(found, kind):
+            self.refuse(name, f"is no {noun}")
+        return found
