@@ -373,7 +373,7 @@ def test_failed_check_of_what_was_written_changes_nothing(tmp_path, monkeypatch)
         "ndx_cinac.writing.objects.object_names", lambda name: ("Other", "OtherTransients", "OtherProvenance")
     )
     monkeypatch.setattr("ndx_cinac.writing.objects.Place.name", "Other", raising=False)
-    monkeypatch.setattr("ndx_cinac.writing.predictions.per_roi_hashes", lambda result: object())
+    monkeypatch.setattr("ndx_cinac.writing.checking.per_roi_hashes", lambda result: object())
     with pytest.raises(OutputError, match="reads back differently"):
         write_predictions(result, None, source)
     assert file_bytes(source) == before
@@ -415,7 +415,7 @@ def test_killed_run_leaves_the_source_and_no_output(tmp_path, mode):
     left = [p.name for p in tmp_path.iterdir() if p.name != "session.nwb"]
     assert len(left) == 1
     assert left[0].startswith(".session")
-    assert ".partial" in left[0]
+    assert left[0].endswith(".unfinished")
     result = random_result(source)
     assert_holds(
         write_predictions(result, OutputOptions(mode=mode), source), result

@@ -81,6 +81,15 @@ def rate(text: str) -> float:
     return value
 
 
+def seconds(text: str) -> float:
+    """Read a number of 0 or more."""
+    value = float(text)
+    if not 0 <= value < float("inf"):
+        what = f"{text} is not 0 or more"
+        raise argparse.ArgumentTypeError(what)
+    return value
+
+
 def moment(text: str) -> datetime:
     """Read a time with its time zone."""
     try:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError
-from .arguments import add_overwrite, add_source, positive, probability, verb
+from .arguments import add_overwrite, add_source, positive, probability, seconds, verb
 from .records import record_of
 
 if TYPE_CHECKING:
@@ -116,6 +116,25 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
     )
     add_overwrite(group, "replace an output file, or predictions of that name, that exist")
     group.add_argument("--json", action="store_true", help="print what was done as JSON")
+    _add_resuming(parser)
+
+
+def _add_resuming(parser: argparse.ArgumentParser) -> None:
+    """Add what happens to work that an interrupted run has finished."""
+    group = parser.add_argument_group(
+        "resuming",
+        "Finished work is kept beside the output; after an interruption the same command goes on from there. "
+        "`ndx-cinac resume list` shows what is kept.",
+    )
+    group.add_argument(
+        "--no-resume", action="store_true", help="begin anew, and keep nothing for another run"
+    )
+    group.add_argument(
+        "--resume-from",
+        type=seconds,
+        metavar="SECONDS",
+        help="keep finished work of runs that are expected to take so long or longer (120)",
+    )
 
 
 def predict(options: argparse.Namespace) -> None:
@@ -269,7 +288,14 @@ def _activity_options(options: argparse.Namespace) -> Any:
     """Return how activity is predicted."""
     from ..prediction import PredictionOptions
 
-    return PredictionOptions(**_given(threshold=options.threshold, batch_size=options.batch_size))
+    return PredictionOptions(
+        **_given(
+            threshold=options.threshold,
+            batch_size=options.batch_size,
+            resume=not options.no_resume,
+            resume_seconds=options.resume_from,
+        )
+    )
 
 
 def _cell_type_options(options: argparse.Namespace, threshold: float | None) -> Any:
@@ -283,6 +309,8 @@ def _cell_type_options(options: argparse.Namespace, threshold: float | None) -> 
             cell_types=options.cell_type_yaml,
             n_segments=options.segments,
             combine=options.combine,
+            resume=not options.no_resume,
+            resume_seconds=options.resume_from,
         )
     )
 

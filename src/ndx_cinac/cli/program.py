@@ -25,6 +25,9 @@ EPILOG = """examples:
 `ndx-cinac VERB --help` shows the options of a verb and an example."""
 
 
+UNHARMED = "the source is as it was, and no output was left half-written"
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line.
 
@@ -36,7 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0: done. 1: failed, and standard error says why. 130: interrupted. Wrong usage exits with 2.
+        0: done. 1: failed, and standard error says why. 130: interrupted. 143: told to end (SIGTERM). Wrong
+        usage exits with 2.
     """
     options = build_parser().parse_args(arguments)
     _configure(options)
@@ -46,7 +50,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except CinacError as error:
         return _failed(options, str(error), error)
     except KeyboardInterrupt:
-        return _said("interrupted; no output was left half-written", 130)
+        return _said(f"interrupted; {UNHARMED}", 130)
+    except Terminated as end:
+        return _said(f"ended by {end.name}; {UNHARMED}", 128 + end.number)
     except BrokenPipeError:  # the reader of our output went away, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
@@ -91,15 +97,26 @@ def _configure(options: argparse.Namespace) -> None:
         level=logging.WARNING, format="%(levelname)s %(message)s", stream=sys.stderr, force=True
     )
     logging.getLogger("ndx_cinac").setLevel(logging.ERROR if options.quiet else level)
+    if not options.quiet:  # that a run goes on from earlier work is worth a line
+        logging.getLogger("ndx_cinac.journal").setLevel(logging.INFO)
     if not (options.debug or options.verbose):
         warnings.simplefilter("ignore")  # of other packages: ours are notes of the result
     if hasattr(signal, "SIGTERM"):
         signal.signal(signal.SIGTERM, _terminate)  # a job that is ended clears up behind itself
 
 
+class Terminated(BaseException):
+    """The program was told to end by a signal: no error, but everything is cleared up as after one."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number, self.name = number, signal.Signals(number).name
+
+
 def _terminate(number: int, _frame: Any) -> NoReturn:
     """End the program as an exception does, so that unfinished output is removed."""
-    raise SystemExit(128 + number)
+    signal.signal(number, signal.SIG_IGN)  # told twice, it would stop in the middle of clearing up
+    raise Terminated(number)
 
 
 def _failed(options: argparse.Namespace, text: str, error: Exception) -> int:

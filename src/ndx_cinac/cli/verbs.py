@@ -13,6 +13,7 @@ from .export import add_export
 from .fuse import add_fuse
 from .plot import add_plot
 from .predict import add_predict
+from .resume import add_resume
 from .train import add_train
 
 
@@ -25,6 +26,7 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
     add_export(verbs, common)
     add_cell_types(verbs, common)
     add_fuse(verbs, common)
+    add_resume(verbs, common)
 
 
 def _demo(verbs: Any, common: argparse.ArgumentParser) -> None:

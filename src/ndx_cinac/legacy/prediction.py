@@ -9,6 +9,7 @@ from ..classifiers import Classifier
 from ..deepcinac.patches import FLIPS
 from ..deepcinac.windows import active_windows, merge_windows, window_starts
 from ..errors import ClassifierError, PredictionError
+from ..journal import Journal
 from ..prediction import PredictionOptions
 from ..progress import Progress, silent
 from ..recording import CinacRecording
@@ -16,7 +17,11 @@ from .run import BLOCK_BYTES, LegacyOptions, LegacyRun
 
 
 def predict(
-    recording: CinacRecording, classifier: Classifier, options: PredictionOptions, progress: Progress
+    recording: CinacRecording,
+    classifier: Classifier,
+    options: PredictionOptions,
+    progress: Progress,
+    journal: Journal | None = None,
 ) -> NDArray[np.float32]:
     """Predict the activity of a recording's ROIs with a legacy classifier: the engine of `predict_activity`.
 
@@ -32,7 +37,8 @@ def predict(
         batch_size=options.batch_size,
         block_bytes=options.block_bytes or BLOCK_BYTES,
     )
-    probabilities = predict_activity(recording, classifier, recording.require_rois().kept, used, progress)
+    rows = recording.require_rois().kept
+    probabilities = predict_activity(recording, classifier, rows, used, progress, journal=journal)
     return activity_of(probabilities).T.astype(np.float32)
 
 
@@ -42,6 +48,8 @@ def predict_activity(
     rows: ArrayLike,
     options: LegacyOptions | None = None,
     progress: Progress = silent,
+    *,
+    journal: Journal | None = None,
 ) -> NDArray[np.float64]:
     """Predict the activity of some ROIs.
 
@@ -56,6 +64,8 @@ def predict_activity(
     options : LegacyOptions, optional
     progress : callable, optional
         Called as ``progress(stage, done, total)``, counting windows.
+    journal : Journal, optional
+        Keeps finished windows, and gives back those that an earlier run has finished.
 
     Returns
     -------
@@ -74,7 +84,7 @@ def predict_activity(
     n_frames = recording.require_movie().n_frames
     starts = window_starts(n_frames, int(classifier.card.inputs["window"]), options.overlap)
     rows = np.atleast_1d(np.asarray(rows, dtype=np.int64))
-    found = LegacyRun(recording, classifier, options).predict(rows, [starts] * len(rows), progress)
+    found = LegacyRun(recording, classifier, options).predict(rows, [starts] * len(rows), progress, journal)
     repeats = 1 + len(FLIPS) if options.augment else 1
     highest = options.overlap > 0 or options.augment
     merged = np.zeros((len(rows), n_frames, len(classifier.card.classes)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ..classifiers import Classifier
 from ..deepcinac.patches import FLIPS, PatchOptions, PatchPlan, plan_patch
 from ..errors import ConfigError, PredictionError
+from ..journal import Journal
 from ..progress import Progress
 from ..recording import CinacRecording
 
@@ -22,6 +23,9 @@ BLOCK_BYTES = 256 * 2**20
 """Memory for a block of frames of the movie, where nothing else is asked for."""
 
 BLOCK_FRAMES = 2000
+KEPT_TOGETHER = 16
+"""ROIs whose windows in a block of frames are kept together in a journal."""
+
 WINDOWS_TOGETHER = 32
 
 
@@ -70,21 +74,37 @@ class LegacyRun:
         self.queue = _Queue(self.network, options.batch_size)
 
     def predict(
-        self, rows: NDArray[np.int64], starts: Sequence[NDArray[np.int64]], progress: Progress
+        self,
+        rows: NDArray[np.int64],
+        starts: Sequence[NDArray[np.int64]],
+        progress: Progress,
+        journal: Journal | None = None,
     ) -> list[NDArray[np.float32]]:
-        """Predict the windows of each ROI: per ROI (n_windows x n_flips, ...), a window before its flips."""
+        """Predict the windows of each ROI: per ROI (n_windows x n_flips, ...), a window before its flips.
+
+        With a journal, the windows of a few ROIs in a block of frames are kept together.
+        """
         plans = [self._plan(int(row)) for row in rows]
         shape = self.network.output_shape
         found = [np.zeros((len(begin) * len(self.flips), *shape), np.float32) for begin in starts]
         total, done = sum(map(len, starts)), 0
         for block in self._blocks(np.unique(np.concatenate(starts))) if len(starts) else []:
-            frames = self.movie.read(int(block[0]), int(block[-1]) + self.network.window)
-            for plan, begin, target in zip(plans, starts, found, strict=True):
-                chosen = np.flatnonzero(np.isin(begin, block))
-                if len(chosen):
-                    self._queue_windows(plan.cut(frames), plan, begin[chosen] - block[0], chosen, target)
-                    done += len(chosen)
-                    progress("predict", done, total)
+            frames: NDArray[Any] | None = None
+            for first in range(0, len(rows), len(rows) if journal is None else KEPT_TOGETHER):
+                last = None if journal is None else first + KEPT_TOGETHER
+                group = _Group.of(block, slice(first, last), starts)
+                if not group.restore(journal, found, len(self.flips)):
+                    if frames is None:
+                        frames = self.movie.read(int(block[0]), int(block[-1]) + self.network.window)
+                    for roi, chosen in group.windows.items():
+                        begin = starts[roi][chosen] - block[0]
+                        plan = plans[roi]
+                        self._queue_windows(plan.cut(frames), plan, begin, chosen, found[roi])
+                    if journal is not None:
+                        self.queue.flush()
+                        group.keep(journal, found, len(self.flips))
+                done += group.n_windows
+                progress("predict", done, total)
         self.queue.flush()
         return found
 
@@ -133,6 +153,50 @@ class LegacyRun:
             shown = [plan.fill(normalized, which, flip) for which in range(self.network.n_inputs)]
             features = self.network.encode(shown)
             self.queue.add(features, index.reshape(frames.shape), target, places * len(self.flips) + number)
+
+
+@dataclass(frozen=True)
+class _Group:
+    """The windows of some ROIs that begin in a block: by ROI their places among all of its windows."""
+
+    name: str
+    windows: dict[int, NDArray[np.int64]]
+
+    @classmethod
+    def of(cls, block: NDArray[np.int64], rois: slice, starts: Sequence[NDArray[np.int64]]) -> Self:
+        """Make the group of a block and some ROIs."""
+        chosen = {
+            roi: np.flatnonzero(np.isin(starts[roi], block)) for roi in range(*rois.indices(len(starts)))
+        }
+        windows = {roi: places for roi, places in chosen.items() if len(places)}
+        return cls(f"windows-{block[0]}-{rois.start}", windows)
+
+    @property
+    def n_windows(self) -> int:
+        """Number of windows."""
+        return sum(map(len, self.windows.values()))
+
+    def keep(self, journal: Journal, found: list[NDArray[np.float32]], n_flips: int) -> None:
+        """Keep what was found."""
+        parts = [found[roi][_all_flips(places, n_flips)] for roi, places in self.windows.items()]
+        if parts:
+            journal.keep(self.name, values=np.concatenate(parts))
+
+    def restore(self, journal: Journal | None, found: list[NDArray[np.float32]], n_flips: int) -> bool:
+        """Put what an earlier run has found into `found`; False if it has not."""
+        kept = None if journal is None else journal.load(self.name)
+        if kept is None:
+            return False
+        values = kept["values"]
+        for roi, places in self.windows.items():
+            places = _all_flips(places, n_flips)
+            found[roi][places], values = values[: len(places)], values[len(places) :]
+        return True
+
+
+def _all_flips(places: NDArray[np.int64], n_flips: int) -> NDArray[np.int64]:
+    """Places of windows and of their flips."""
+    return np.asarray((places[:, None] * n_flips + np.arange(n_flips)).ravel(), np.int64)
 
 
 class _Queue:

@@ -13,11 +13,13 @@ import numpy as np
 
 from ..classifiers import Classifier, check_fit, load_classifier
 from ..errors import ClassifierError
+from ..journal import Journal
 from ..progress import Progress, silent
 from ..recording import CinacRecording
 from ..results import ActivityResult
 from .options import Predicted, PredictionOptions
-from .session import check_goal, check_recording, describe, left_out, opened
+from .resumption import Keeping, journal_of
+from .session import check_goal, check_recording, describe, left_out, opened, unfinished
 
 if TYPE_CHECKING:
     from pynwb import NWBFile
@@ -82,14 +84,17 @@ def predict_activity(
     loaded = load_classifier(classifier)
     engine = engine_of(loaded)
     goal = check_goal(source, output, ("activity",))
-    with opened(source, reading) as recording:
-        result = predict_with(recording, loaded, engine, options or PredictionOptions(), progress or silent)
-    if goal is None:
-        return result
-    from ..writing import write_predictions
+    chosen, listen = options or PredictionOptions(), progress or silent
+    with unfinished(source, goal) as folder:
+        keeping = None if folder is None else Keeping(folder)
+        with opened(source, reading) as recording:
+            result = predict_with(recording, loaded, engine, chosen, listen, keeping)
+        if goal is None:
+            return result
+        from ..writing import write_predictions
 
-    written = write_predictions(result, goal, None if isinstance(source, CinacRecording) else source)
-    return replace(result, output=written)
+        origin = None if isinstance(source, CinacRecording) else source
+        return replace(result, output=write_predictions(result, goal, origin, folder=folder))
 
 
 def predict_recording(
@@ -108,24 +113,32 @@ def predict_recording(
     )
 
 
-Engine = Callable[[CinacRecording, Classifier, PredictionOptions, Progress], Predicted]
+Engine = Callable[[CinacRecording, Classifier, PredictionOptions, Progress, Journal | None], Predicted]
 
 
 def _from_traces(
-    recording: CinacRecording, classifier: Classifier, options: PredictionOptions, progress: Progress
+    recording: CinacRecording,
+    classifier: Classifier,
+    options: PredictionOptions,
+    progress: Progress,
+    journal: Journal | None,
 ) -> Predicted:
     from .traces import predict
 
-    return predict(recording, classifier, options, progress)
+    return predict(recording, classifier, options, progress, journal)
 
 
 def _from_legacy_patches(
-    recording: CinacRecording, classifier: Classifier, options: PredictionOptions, progress: Progress
+    recording: CinacRecording,
+    classifier: Classifier,
+    options: PredictionOptions,
+    progress: Progress,
+    journal: Journal | None,
 ) -> Predicted:
     from ..legacy.prediction import predict
     from ..networks import device_description
 
-    return Predicted(predict(recording, classifier, options, progress), device_description())
+    return Predicted(predict(recording, classifier, options, progress, journal), device_description())
 
 
 _ENGINES: Mapping[str, Engine] = {"traces": _from_traces, "legacy patches": _from_legacy_patches}
@@ -151,6 +164,7 @@ def predict_with(
     engine: Engine,
     options: PredictionOptions,
     progress: Progress,
+    keeping: Keeping | None = None,
 ) -> ActivityResult:
     """Check a recording, run the engine, and put what came of it together."""
     started = time.perf_counter()
@@ -160,7 +174,8 @@ def predict_with(
     notes = [*recording.notes, *check_fit(card, recording)]
     name = f"{card.name} {card.version} (sha256 {classifier.fingerprint})"
     _log.info("Predicting %d ROIs in %d frames with %s.", len(rois.kept), times.n_frames, name)
-    predicted = engine(recording, classifier, options, progress)
+    journal = journal_of(keeping, recording, classifier, options)
+    predicted = engine(recording, classifier, options, progress, journal)
     seconds = time.perf_counter() - started
     _log.info("Predicted with %s on %s in %.1f s.", name, predicted.device, seconds)
     return ActivityResult(

@@ -14,7 +14,8 @@ from . import activity as of_activity
 from . import cell_types as of_types
 from .by_cell_type import ActivityByCellType, predict_by_cell_type
 from .options import CellTypeOptions, PredictionOptions
-from .session import check_goal, opened
+from .resumption import Keeping
+from .session import check_goal, opened, unfinished
 
 if TYPE_CHECKING:
     from pynwb import NWBFile
@@ -81,16 +82,23 @@ def predict_activity_and_cell_types(
         activity = load_classifier(activity)
         of_activity.engine_of(activity)
     goal = check_goal(source, output, ("activity", "cell_type"))
-    with opened(source, reading) as recording:
-        types = of_types.predict_types_with(recording, typing, chosen.cell_types, listen)
-        if isinstance(activity, ActivityByCellType):
-            found = predict_by_cell_type(recording, activity, (types, names), chosen.activity, listen)
-        else:
-            engine = of_activity.engine_of(activity)
-            found = of_activity.predict_with(recording, activity, engine, chosen.activity, listen)
-    if goal is None:
-        return found, types
-    from ..writing import write_predictions
+    with unfinished(source, goal) as folder:
+        keeping = None if folder is None else Keeping(folder)
+        with opened(source, reading) as recording:
+            types = of_types.predict_types_with(recording, typing, chosen.cell_types, listen)
+            if isinstance(activity, ActivityByCellType):
+                found = predict_by_cell_type(
+                    recording, activity, (types, names), chosen.activity, listen, keeping
+                )
+            else:
+                engine = of_activity.engine_of(activity)
+                found = of_activity.predict_with(
+                    recording, activity, engine, chosen.activity, listen, keeping
+                )
+        if goal is None:
+            return found, types
+        from ..writing import write_predictions
 
-    written = write_predictions((found, types), goal, None if isinstance(source, CinacRecording) else source)
-    return replace(found, output=written), replace(types, output=written)
+        origin = None if isinstance(source, CinacRecording) else source
+        written = write_predictions((found, types), goal, origin, folder=folder)
+        return replace(found, output=written), replace(types, output=written)

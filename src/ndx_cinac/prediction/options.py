@@ -37,6 +37,11 @@ class PredictionOptions:
         Memory (bytes) for a block of frames of the movie; None for the classifier's own.
     channel_bytes : int
         Memory (bytes) for the channels of the ROIs that are predicted together; at least those of one ROI.
+    resume : bool
+        Keep finished work beside the output until that is complete, and go on from what a run that was
+        interrupted has kept. Only where there is an output, and the source is a file or an asset.
+    resume_seconds : float
+        Runs that are expected to take less time (s) keep nothing; 0 or more.
     """
 
     threshold: float | None = None
@@ -44,6 +49,8 @@ class PredictionOptions:
     block_frames: int | None = None
     block_bytes: int | None = None
     channel_bytes: int = 64 * 2**20
+    resume: bool = True
+    resume_seconds: float = 120.0
 
     def __post_init__(self) -> None:
         if self.threshold is not None and not (_is_number(self.threshold) and 0 <= self.threshold <= 1):
@@ -56,10 +63,14 @@ class PredictionOptions:
             if not _is_number(value) or value != int(value) or value < 1:
                 what = f"The option '{name}' is {value!r}, not a whole number of 1 or more"
                 raise ConfigError(what)
+        if not _is_number(self.resume_seconds) or not self.resume_seconds >= 0:
+            what = f"The option 'resume_seconds' is {self.resume_seconds!r}, not a number of 0 or more"
+            raise ConfigError(what)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the options as JSON types."""
-        return asdict(self)
+        """Return the options as JSON types, without those on resuming: they leave no trace in a result."""
+        values = asdict(self)
+        return {name: value for name, value in values.items() if not name.startswith("resume")}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
@@ -131,7 +142,8 @@ class CellTypeOptions(PredictionOptions):
         if callable(names):
             names = getattr(names, "__name__", type(names).__name__)
         file = None if self.cell_types is None else Path(self.cell_types).name
-        return {**asdict(replace(self, combine="mean")), "combine": names, "cell_types": file}
+        plain = super(CellTypeOptions, replace(self, combine="mean")).to_dict()
+        return {**plain, "combine": names, "cell_types": file}
 
 
 def _is_number(value: object) -> bool:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ..classifiers.cards import Task
     from ..reading import ReadingOptions
     from ..writing import OutputOptions
+    from ..writing.unfinished import UnfinishedFolder
 
 SHOWN_ROWS = 5
 
@@ -44,6 +45,30 @@ def check_goal(
         raise OutputError(what, fix=fix)
     check_output(goal, source.source.path, tasks)
     return goal
+
+
+@contextmanager
+def unfinished(source: Any, goal: OutputOptions | None) -> Iterator[UnfinishedFolder | None]:
+    """Hold the temporary folder of a run's output; None where nothing is written.
+
+    Raises
+    ------
+    OutputError
+        If another run works on the same output, or the folder cannot be made.
+    """
+    if goal is None:
+        yield None
+        return
+    from ..writing.output import goal_path
+    from ..writing.predictions import resolve_source
+    from ..writing.unfinished import UnfinishedFolder
+
+    if isinstance(source, CinacRecording):
+        path = None if source.source is None else source.source.path
+    else:
+        path = resolve_source(source)[0]
+    with UnfinishedFolder(goal_path(goal, path)) as folder:
+        yield folder
 
 
 @contextmanager

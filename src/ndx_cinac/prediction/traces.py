@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..classifiers import Classifier, ModelCard
 from ..errors import CinacError, ClassifierError, PredictionError
+from ..journal import Journal
 from ..networks import CompiledNetwork, device_description
 from ..progress import Progress
 from ..recording import CinacRecording
@@ -24,9 +25,13 @@ LISTED_FRAMES = 100
 
 
 def predict(
-    recording: CinacRecording, classifier: Classifier, options: PredictionOptions, progress: Progress
+    recording: CinacRecording,
+    classifier: Classifier,
+    options: PredictionOptions,
+    progress: Progress,
+    journal: Journal | None = None,
 ) -> Predicted:
-    """Predict all ROIs that are to be predicted.
+    """Predict all ROIs that are to be predicted; finished work goes to the journal and comes from there.
 
     Memory is bounded: by the blocks of the movie and the trace store (`TraceOptions`), by the channels of the
     ROIs that are predicted together (`PredictionOptions.channel_bytes`), and by the probabilities themselves.
@@ -46,11 +51,11 @@ def predict(
     network = _compile(classifier, options)
     device = device_description()
     _log.info("The network runs on %s.", device)
-    with extract_traces(movie, rois, trace_options, progress=progress) as traces:
+    with extract_traces(movie, rois, trace_options, progress=progress, journal=journal) as traces:
         if not np.array_equal(traces.roi_rows, rois.kept):
             what = "The traces belong to other ROIs than those to predict"
             raise PredictionError(what)
-        probabilities = _run(network, traces, options.channel_bytes, progress)
+        probabilities = _run(network, traces, options.channel_bytes, progress, journal)
         missing = traces.missing_frames
         notes = traces.notes
     _check_numbers(probabilities, rois.kept)
@@ -111,7 +116,11 @@ def _compile(classifier: Classifier, options: PredictionOptions) -> CompiledNetw
 
 
 def _run(
-    network: CompiledNetwork, traces: Traces, channel_bytes: int, progress: Progress
+    network: CompiledNetwork,
+    traces: Traces,
+    channel_bytes: int,
+    progress: Progress,
+    journal: Journal | None,
 ) -> NDArray[np.float32]:
     """Run the network on a few ROIs at a time; shape (n_frames, n_rois)."""
     n_rois = len(traces.roi_rows)
@@ -119,7 +128,12 @@ def _run(
     step = max(1, channel_bytes // max(1, traces.n_frames * len(CHANNELS) * 4))
     for start in range(0, n_rois, step):
         stop = min(start + step, n_rois)
-        probabilities[:, start:stop] = network.predict(traces.channels(slice(start, stop))).T
+        piece = f"probabilities-{start}-{stop}"
+        kept = None if journal is None else journal.load(piece)
+        found = network.predict(traces.channels(slice(start, stop))) if kept is None else kept["values"]
+        probabilities[:, start:stop] = found.T
+        if journal is not None and kept is None:
+            journal.keep(piece, values=found)
         progress("predicting activity", stop, n_rois)
     return probabilities
 

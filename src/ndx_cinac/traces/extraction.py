@@ -9,14 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import PredictionError
+from ..journal import Journal
 from ..movies import Movie
 from ..progress import Progress, silent
 from ..rois import Rois
 from .channels import TRACES, make_channels
+from .finished_blocks import FinishedBlock, FinishedBlocks, digest_of
 from .frame_statistics import fit_frame_model
 from .frames import N_TERMS, FrameBlock
 from .options import TraceOptions
-from .plan import prepare
+from .plan import TracePlan, prepare
 from .refinement import MeasuredSample
 from .sampling import take_sample
 from .store import TraceStore
@@ -114,7 +116,12 @@ class Traces:
 
 
 def extract_traces(
-    movie: Movie, rois: Rois, options: TraceOptions = DEFAULT_OPTIONS, *, progress: Progress = silent
+    movie: Movie,
+    rois: Rois,
+    options: TraceOptions = DEFAULT_OPTIONS,
+    *,
+    progress: Progress = silent,
+    journal: Journal | None = None,
 ) -> Traces:
     """Extract the traces of all ROIs.
 
@@ -132,6 +139,9 @@ def extract_traces(
         How.
     progress : callable
         Told how far it is.
+    journal : Journal, optional
+        Keeps finished blocks, and gives back those that an earlier run has finished: the numbers are the
+        same. The movie is known again by its sample.
 
     Raises
     ------
@@ -150,14 +160,17 @@ def extract_traces(
     block_frames = max(FEWEST_TOGETHER, options.block_bytes // (4 * movie.shape[1] * movie.shape[2]))
     measured = MeasuredSample(sample, model, block_frames)
     plan, notes = prepare(measured, rois, options)
+    if journal is not None:
+        journal.tie(movie=digest_of(sample))
     coefficients = np.zeros((movie.n_frames, N_TERMS), np.float32)
     missing = np.zeros(movie.n_frames, np.bool_)
     store = TraceStore(len(kept), len(TRACES), movie.n_frames, options.store_bytes)
+    finished = FinishedBlocks(journal, len(kept))
     try:
         start = 0
-        for block in _blocks(movie, measured, block_frames):
-            stop = start + len(block.deviations)
-            store.append(plan.traces(block))
+        for block in _finished(finished, movie, measured, plan, block_frames):
+            stop = start + len(block.missing)
+            store.append(block.traces)
             coefficients[start:stop], missing[start:stop] = block.coefficients, block.missing
             start = stop
             progress("extracting traces", start, movie.n_frames)
@@ -181,20 +194,40 @@ def extract_traces(
     )
 
 
-def _blocks(movie: Movie, measured: MeasuredSample, block_frames: int) -> Iterator[FrameBlock]:
-    """Frames of the whole movie, measured; the next stretch is read while the present one is worked on."""
+def _finished(
+    finished: FinishedBlocks, movie: Movie, measured: MeasuredSample, plan: TracePlan, block_frames: int
+) -> Iterator[FinishedBlock]:
+    """Traces of the whole movie: of blocks that an earlier run has finished, then of the others."""
+    first = 0
+    for block in finished.restore():
+        first += len(block.missing)
+        yield block
+    for frames in _blocks(movie, measured, block_frames, first) if first < movie.n_frames else ():
+        coefficients = frames.coefficients.astype(np.float32)
+        block = FinishedBlock(plan.traces(frames), coefficients, frames.missing)
+        finished.add(block)
+        yield block
+    finished.flush()
+
+
+def _blocks(movie: Movie, measured: MeasuredSample, block_frames: int, first: int) -> Iterator[FrameBlock]:
+    """Frames of the movie from `first` on, where a block begins, measured; other blocks are as without it.
+
+    The next stretch is read while the present one is worked on.
+    """
     if measured.whole:
-        for start in range(0, movie.n_frames, block_frames):
+        for start in range(first, movie.n_frames, block_frames):
             yield measured.block(slice(start, start + block_frames))
         return
     stretch = movie.chunk_frames * max(1, block_frames // movie.chunk_frames)
     stretch = min(stretch, 4 * block_frames)
+    starts = range(first - first % stretch, movie.n_frames, stretch)
+    bounds = [(max(start, first), min(start + stretch, movie.n_frames)) for start in starts]
     with ThreadPoolExecutor(1) as reader:
-        ahead = reader.submit(movie.read, 0, min(stretch, movie.n_frames))
-        for start in range(0, movie.n_frames, stretch):
+        ahead = reader.submit(movie.read, *bounds[0])
+        for following in [*bounds[1:], None]:
             frames = ahead.result()
-            following = start + stretch
-            if following < movie.n_frames:
-                ahead = reader.submit(movie.read, following, min(following + stretch, movie.n_frames))
+            if following is not None:
+                ahead = reader.submit(movie.read, *following)
             for part in range(0, len(frames), block_frames):
                 yield measured.model.measure(frames[part : part + block_frames])

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import shutil
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from ..errors import ConfigError, OutputError
+from .exchanging import replace_whole
+from .unfinished import UnfinishedFolder, remove
 
 OutputMode = Literal["copy", "standalone", "in-place"]
 Task = Literal["activity", "cell_type"]
@@ -26,8 +26,6 @@ CLASSIFIERS = "classifiers"
 DEFAULT_NAME = "ActivityPredictions"
 DEFAULT_CELL_TYPES_NAME = "CellTypePredictions"
 DEFAULT_NAMES: Mapping[Task, str] = {"activity": DEFAULT_NAME, "cell_type": DEFAULT_CELL_TYPES_NAME}
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -234,42 +232,26 @@ def size_of(path: Path) -> int:
     return sum(file.stat().st_size for file in files)
 
 
-def remove(path: Path) -> None:
-    """Delete a file or a folder, if it is there."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
-
-
 @contextmanager
-def written_whole(goal: Path) -> Iterator[Path]:
-    """Give a temporary path beside `goal` that takes its place when the block ends well or is removed.
+def written_whole(goal: Path, folder: UnfinishedFolder | None = None) -> Iterator[Path]:
+    """Give a temporary path that takes the place of `goal` when the block ends well, or is removed.
 
-    It lies in the goal's folder: relative paths in it mean the same, and the last step is a rename.
+    It lies in a folder beside the goal, so that the last step is a rename. `folder` is given where that is
+    held already.
     """
-    for left in goal.parent.glob(f".{glob_escape(goal.name)}.*.partial*"):
-        logger.warning("A killed run left %s behind; it can be deleted.", left)
-    partial = (
-        goal.parent / f".{goal.name}.{uuid.uuid4().hex[:8]}.partial{'.zarr' if is_zarr(goal) else '.nwb'}"
-    )
-    try:
-        yield partial
-        _flush(partial)
-        _replace(partial, goal)
-    except OSError as error:
-        what = f"Writing failed: {error}"
-        fix = "The source is as it was; free some room, or choose an output path elsewhere"
-        raise OutputError(what, where=str(goal), fix=fix) from error
-    finally:
-        remove(partial)
-
-
-def glob_escape(name: str) -> str:
-    """Return a file name in which no sign means anything to glob."""
-    import glob
-
-    return glob.escape(name)
+    with nullcontext(folder) if folder is not None else UnfinishedFolder(goal) as held:
+        partial = held.partial(".zarr" if is_zarr(goal) else ".nwb")
+        try:
+            yield partial
+            _flush(partial)
+            replace_whole(partial, goal)
+            held.finished = True
+        except OSError as error:
+            what = f"Writing failed: {error}"
+            fix = "The source is as it was; free some room, or choose an output path elsewhere"
+            raise OutputError(what, where=str(goal), fix=fix) from error
+        finally:
+            remove(partial)
 
 
 def _flush(path: Path) -> None:
@@ -277,18 +259,3 @@ def _flush(path: Path) -> None:
     for file in [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]:
         with file.open("rb+") as handle:
             os.fsync(handle.fileno())
-
-
-def _replace(partial: Path, goal: Path) -> None:
-    """Rename `partial` to `goal`; a folder that is there is put aside first and comes back if that fails."""
-    if not (goal.is_dir() and partial.is_dir()):
-        partial.replace(goal)
-        return
-    aside = partial.with_name(f"{partial.name}.old")
-    goal.rename(aside)
-    try:
-        partial.rename(goal)
-    except OSError:
-        aside.rename(goal)
-        raise
-    shutil.rmtree(aside)

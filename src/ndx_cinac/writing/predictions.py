@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ from .output import (
 from .relocation import relocate
 from .standalone import standalone_file
 from .stored import opened, remove_stored
+from .unfinished import UnfinishedFolder
 
 logger = logging.getLogger(__name__)
 
@@ -41,10 +43,12 @@ def write_predictions(
     result: Result | Sequence[Result],
     output: OutputOptions | str | Path | None = None,
     source: str | Path | NWBFile | OpenedFile | None = None,
+    *,
+    folder: UnfinishedFolder | None = None,
 ) -> Path:
     """Write predictions into an NWB file that appears whole or not at all.
 
-    The file is made under a temporary name beside its goal, closed, read back, compared with the result, and
+    The file is made in a temporary folder beside its goal, closed, read back, compared with the result, and
     renamed. Whatever happens, the source keeps its content and no half-written file takes the goal's name.
 
     Parameters
@@ -55,6 +59,8 @@ def write_predictions(
         Where and how; a path alone means a copy of the source at that path, None a copy beside it.
     source : str, Path, NWBFile, OpenedFile or None
         The file that was predicted; None for the one that the result names.
+    folder : UnfinishedFolder, optional
+        The temporary folder of the goal, where the caller holds it already.
 
     Returns
     -------
@@ -77,15 +83,18 @@ def write_predictions(
         what = "The predictions come from arrays: there is no NWB file to add them to"
         raise OutputError(what, fix="Give the NWB file as source, or put them into one with add_to_nwbfile")
     goal = check_output(options, path, tasks)
-    with written_whole(goal) as partial:
+    with written_whole(goal, folder) as partial:
+        place, relocated = _Place(partial, goal.parent), False
         if options.mode == "standalone":
-            _write_standalone(results, options, partial, path if path is not None else in_memory)
+            _write_standalone(results, options, place, path if path is not None else in_memory)
         else:
-            _write_copy(partial, goal, path if path is not None else in_memory)
-            _append(results, options, partial)
+            relocated = _write_copy(place, path if path is not None else in_memory)
+            _append(results, options, place)
         if options.mode == "in-place":
             shutil.copymode(goal, partial)
         check_written(partial, results, options)
+        if relocated:
+            relocate(partial, partial, goal.parent, refuse=False)
     logger.info("Wrote %s to %s.", " and ".join(options.names(tasks).values()), goal)
     return goal
 
@@ -184,16 +193,32 @@ def _find(nwbfile: NWBFile, result: Result, what: str, kind: type) -> Any | None
     return found if isinstance(found, kind) else None
 
 
-def _write_copy(partial: Path, goal: Path, source: Path | NWBFile | None) -> None:
-    """Make the file without predictions: the source's bytes, or those of an NWBFile in memory."""
-    if isinstance(source, NWBFile):
-        _export(source, partial)
-    elif source is not None and source.is_dir():
-        shutil.copytree(source, partial)
-        relocate(partial, source, goal.parent)
-    elif source is not None:
-        shutil.copyfile(source, partial)  # not its mode: a copy of a read-only file can be written to
-        relocate(partial, source, goal.parent)
+@dataclass(frozen=True)
+class _Place:
+    """Where a file lies while it is written, and the folder that it will lie in."""
+
+    partial: Path
+    folder: Path
+
+
+def _write_copy(place: _Place, source: Path | NWBFile | None) -> bool:
+    """Make the file without predictions, of the source's bytes or of an NWBFile in memory.
+
+    Returns
+    -------
+    bool
+        Whether it holds relative paths, which lead from the temporary folder until it is moved.
+    """
+    if isinstance(source, NWBFile) or source is None:
+        if source is not None:
+            _export(source, place.partial)
+        return False
+    if source.is_dir():
+        shutil.copytree(source, place.partial)
+    else:
+        shutil.copyfile(source, place.partial)  # not its mode: a copy of a read-only file can be written to
+    stays = {source.parent.resolve(), source.resolve().parent} == {place.folder.resolve()}
+    return relocate(place.partial, source, place.partial.parent, refuse=not stays)
 
 
 def _export(nwbfile: NWBFile, partial: Path) -> None:
@@ -212,25 +237,25 @@ def _new_file(path: Path, **options: Any) -> Any:
     return NWBHDF5IO(str(path), "w", **options)
 
 
-def _append(results: Sequence[Result], options: OutputOptions, partial: Path) -> None:
+def _append(results: Sequence[Result], options: OutputOptions, place: _Place) -> None:
     """Add predictions to the copy; those that it holds under the same names are taken out first."""
-    names = options.names([each.task for each in results])
+    names, partial = options.names([each.task for each in results]), place.partial
     if options.overwrite:
         remove_stored(partial, tuple(all_names(options, tuple(names))))
-    compress, folder = not partial.is_dir(), partial.parent
+    compress = not partial.is_dir()
     with opened(partial, "r+") as (nwbfile, io):
         for each in results:
-            add_to_nwbfile(each, nwbfile, names[each.task], compress=compress, folder=folder)
+            add_to_nwbfile(each, nwbfile, names[each.task], compress=compress, folder=place.folder)
         io.write(nwbfile)
 
 
 def _write_standalone(
-    results: Sequence[Result], options: OutputOptions, partial: Path, source: Path | NWBFile | None
+    results: Sequence[Result], options: OutputOptions, place: _Place, source: Path | NWBFile | None
 ) -> None:
     """Write session, subject, imaging plane, ROI table and predictions into a new file."""
     if isinstance(source, Path):
         with opened(source) as (nwbfile, _):
-            _write_standalone(results, options, partial, nwbfile)
+            _write_standalone(results, options, place, nwbfile)
         return
     assert source is not None
     table = _find(source, results[0], "segmentation", PlaneSegmentation)
@@ -245,8 +270,8 @@ def _write_standalone(
             nwbfile,
             names[each.task],
             segmentation=new_table,
-            compress=not is_zarr(partial),
-            folder=partial.parent,
+            compress=not is_zarr(place.partial),
+            folder=place.folder,
         )
-    with _new_file(partial) as io:
+    with _new_file(place.partial) as io:
         io.write(nwbfile, link_data=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
@@ -17,7 +17,7 @@ from ..extras import require
 from .stored import consolidate
 
 
-def relocate(copied: Path, source: Path, folder: Path) -> None:
+def relocate(copied: Path, source: Path, folder: Path, *, refuse: bool = True) -> bool:
     """Rewrite the relative paths inside a copy so that they hold from its new folder.
 
     Parameters
@@ -28,21 +28,27 @@ def relocate(copied: Path, source: Path, folder: Path) -> None:
         The file that it was copied from: its folder is what the relative paths start from.
     folder : Path
         The folder in which the copy will lie.
+    refuse : bool
+        Whether values that lie in other files and cannot be led to anew are refused; else they are left.
+
+    Returns
+    -------
+    bool
+        Whether there was anything to rewrite.
 
     Raises
     ------
     OutputError
         If a dataset keeps its values in another file in a way that cannot be rewritten.
     """
-    move = Move((source.parent.resolve(), source.resolve().parent), folder.resolve())
+    move = Move((source.parent.resolve(), source.resolve().parent), folder.resolve(), refuse)
     if set(move.old) == {move.new}:
-        return
+        return False
     if copied.is_dir():
-        _relocate_zarr(copied, move)
-    else:
-        with h5py.File(copied, "r+") as file:
-            for group, name, link in _walk(file):
-                _relocate_object(group, name, link, move)
+        return _relocate_zarr(copied, move)
+    with h5py.File(copied, "r+") as file:
+        rewritten = [_relocate_object(group, name, link, move) for group, name, link in list(_walk(file))]
+        return any(rewritten)
 
 
 @dataclass(frozen=True)
@@ -56,10 +62,13 @@ class Move:
         the file it leads to.
     new : Path
         The copy's folder.
+    refuse : bool
+        Whether values in other files that cannot be led to anew are refused.
     """
 
-    old: tuple[Path, Path]
+    old: tuple[Path, ...]
     new: Path
+    refuse: bool = True
 
     def path(self, value: str) -> str:
         """Return a path as it holds from the new folder."""
@@ -101,27 +110,29 @@ def _walk(group: h5py.Group) -> Iterator[tuple[h5py.Group, str, Any]]:
             yield from _walk(group[name])
 
 
-def _relocate_object(group: h5py.Group, name: str, link: Any, move: Move) -> None:
-    """Rewrite one link to another file, or one list of external files."""
+def _relocate_object(group: h5py.Group, name: str, link: Any, move: Move) -> bool:
+    """Rewrite one link to another file, or one list of external files; say whether there was any."""
     if isinstance(link, h5py.ExternalLink):
         path = move.path(link.filename)
         if path != link.filename:
             del group[name]
             group[name] = h5py.ExternalLink(path, link.path)
-        return
+        return bool(path != link.filename)
     if not isinstance(link, h5py.HardLink) or group.get(name, getclass=True) is not h5py.Dataset:
-        return
+        return False
     dataset = group[name]
     if name == "external_file" and h5py.check_string_dtype(dataset.dtype) is not None:
         before = [str(value) for value in np.atleast_1d(dataset.asstr()[()])]
         after = [move.path(value) for value in before]
         if after != before:
             _rewrite_text(group, name, after)
-    elif _leads_outside(dataset):
+        return after != before
+    if move.refuse and _leads_outside(dataset):
         what = (
             f"The values of '{dataset.name}' lie in another file, which a copy in another folder would lose"
         )
         raise OutputError(what, where=group.file.filename, fix="Write the copy into the source's folder")
+    return False
 
 
 def _leads_outside(dataset: h5py.Dataset) -> bool:
@@ -144,19 +155,24 @@ def _rewrite_text(group: h5py.Group, name: str, values: list[str]) -> None:
     group[name].attrs.update(attributes)
 
 
-def _relocate_zarr(copied: Path, move: Move) -> None:
-    """Rewrite links to other stores and lists of external files in a Zarr folder."""
+def _relocate_zarr(copied: Path, move: Move) -> bool:
+    """Rewrite links to other stores and lists of external files in a Zarr folder; say whether there are."""
     zarr = require("zarr", extra="zarr", feature="Copying a Zarr file")
+    found = False
     for file in list(copied.rglob("external_file/.zarray")):
         array = zarr.open_array(str(file.parent), mode="r+")
         array[...] = np.array([move.path(str(value)) for value in array[...].ravel()], dtype=object)
+        found = True
     for file in list(copied.rglob(".zattrs")):
         attributes = json.loads(file.read_text())
-        links = attributes.get("zarr_link", [])
-        inside = Move((move.old[0] / copied.name, move.old[1] / copied.name), move.new / copied.name)
+        links = [link for link in attributes.get("zarr_link", []) if link.get("source", ".") != "."]
+        # such a path starts inside the store's folder
+        inside = replace(move, old=tuple(old / copied.name for old in move.old), new=move.new / copied.name)
         for link in links:
-            if link.get("source", ".") != ".":  # such a path starts inside the store's folder
-                link["source"] = inside.path(link["source"])
+            link["source"] = inside.path(link["source"])
         if links:
             file.write_text(json.dumps(attributes))
-    consolidate(copied)
+            found = True
+    if found:
+        consolidate(copied)
+    return found
