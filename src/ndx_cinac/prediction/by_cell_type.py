@@ -12,14 +12,16 @@ import numpy as np
 
 from ..cell_types import CellTypeConfig, ChoiceRules
 from ..cell_types.choice import choose, predominant_types
-from ..cell_types.schema import check_kind, load_yaml, mapping
+from ..cell_types.schema import check_kind, mapping
 from ..classifiers import Classifier, list_classifiers, load_classifier
 from ..errors import ConfigError, PredictionError
 from ..progress import Progress
 from ..recording import CinacRecording
 from ..results import ActivityResult, CellTypeResult
+from ..yaml_files import load_yaml
 from .activity import engine_of, predict_with
 from .options import PredictionOptions
+from .resumption import Keeping
 from .session import describe, left_out
 
 KEYS = {"cell_type_to_classifier", "default_classifier", "unknown_cell_type_action"}
@@ -149,6 +151,7 @@ def predict_by_cell_type(
     types: tuple[CellTypeResult, CellTypeConfig],
     options: PredictionOptions,
     progress: Progress,
+    keeping: Keeping | None = None,
 ) -> ActivityResult:
     """Predict the activity of each cell with the classifier of its type.
 
@@ -162,6 +165,8 @@ def predict_by_cell_type(
         The predicted types, and what they are called.
     options, progress
         As in `predict_activity`.
+    keeping : Keeping, optional
+        Where finished work is kept.
 
     Raises
     ------
@@ -182,7 +187,8 @@ def predict_by_cell_type(
     for number, members in cells.items():
         classifier = chosen.classifiers[number]
         part = _only(recording, rows[members])
-        parts.append(predict_with(part, classifier, engine_of(classifier), used, progress))
+        kept = None if keeping is None else replace(keeping, name=f"{keeping.name}-{number}")
+        parts.append(predict_with(part, classifier, engine_of(classifier), used, progress, kept))
     return _merge(recording, chosen, parts, types[0])
 
 
