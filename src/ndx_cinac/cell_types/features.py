@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -66,8 +66,10 @@ class CellInputOptions:
     """Frames, at most, for images; all of them where a short movie fits in memory."""
     sample_bytes: int = 64 * 2**20
     """Memory for these frames as stored; in single precision they take up to four times as much."""
+    baseline_seconds: float = 60.0
+    """Length of the stretches that a trace's baseline is taken from: cells that fire all the time show."""
     traces: TraceOptions = field(default_factory=TraceOptions)
-    """How traces are extracted."""
+    """How traces are extracted; `baseline_seconds` takes the place of its `baseline_frames`."""
 
     def __post_init__(self) -> None:
         wrong = [f.name for f in fields(self) if f.name != "traces" and not getattr(self, f.name) > 0]
@@ -143,7 +145,9 @@ def make_cell_inputs(
     frame_rate = recording.times.frame_rate if recording.times is not None else float("nan")
     notes = _check(frame_rate, movie.n_frames, recording.identifier)
     pixel_size, size_notes = _pixel_size(recording, rois)
-    with extract_traces(movie, rois, options.traces, progress=progress) as traces:
+    stretch = max(1, round(options.baseline_seconds * frame_rate))
+    extraction = replace(options.traces, baseline_frames=stretch)
+    with extract_traces(movie, rois, extraction, progress=progress) as traces:
         sample = take_sample(movie, options.sample_frames, options.sample_bytes)
         return _from_traces(
             traces,

@@ -34,7 +34,7 @@ TRACE_FEATURES = (
 
 SMOOTHING = 0.15
 """Standard deviation, in seconds, of the Gaussian that smooths a trace before events are sought."""
-LEAST_RISE = 0.2
+LEAST_RISE = 0.1
 """An event stands out of its surroundings by this part of the trace's amplitude, and by 4 times the noise.
 
 Noise is that of the trace, or that of slow disturbances where these are larger.

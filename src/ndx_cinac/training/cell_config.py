@@ -53,11 +53,11 @@ class CellTypeTrainingConfig:
     """What simulated fields are drawn from."""
     unknown_scale: float = 0.15
     """Part of the simulated fields whose pixel size is kept back, as some files do."""
-    n_fields: int = 450
+    n_fields: int = 240
     """Simulated fields to train on."""
-    n_calibration_fields: int = 60
+    n_calibration_fields: int = 30
     """Further fields for the calibration of probabilities."""
-    n_test_fields: int = 80
+    n_test_fields: int = 40
     """Further fields for the figures on the card."""
     inputs: CellInputOptions = field(default_factory=CellInputOptions)
     """How the inputs are made, here and in every prediction of this classifier."""
@@ -67,7 +67,7 @@ class CellTypeTrainingConfig:
     """Features inside the network; see `build_cell_type_network`."""
     dropout: float = 0.3
     """Share of the features that is dropped in training."""
-    epochs: float = 24.0
+    epochs: float = 20.0
     """How often each ROI is seen."""
     fewest_steps: int = 600
     """Steps of the optimiser, at least, however few ROIs there are."""
