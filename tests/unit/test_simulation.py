@@ -24,13 +24,11 @@ from ndx_cinac.simulation import (
     simulate_field,
 )
 from ndx_cinac.simulation.activity import (
-    LEAST_TYPICAL,
     SHAPES,
-    label_rises,
     simulate_activity,
     transient,
-    typical_rise,
 )
+from ndx_cinac.simulation.labels import LEAST_TYPICAL, Convention, draw_convention, typical_rise
 from ndx_cinac.simulation.settings import ActivitySettings
 
 SMALL = SimulationConfig(movie=MovieSettings(shape=(40, 48), n_frames=(150, 150)))
@@ -111,7 +109,7 @@ def test_rois_without_a_cell_are_never_active():
 
 def test_labels_run_from_the_last_frame_before_a_rise_to_its_peak():
     trace = np.array([0, 0, 0.5, 1.0, 0.8, 0.6, 0.4, 0.2, 0.1, 0.1])
-    active, ignored = label_rises(trace, 0.1, 0.2)
+    active, ignored = Convention(0.2, 0.1).label(trace)
     np.testing.assert_array_equal(np.flatnonzero(active), [1, 2, 3])
     assert not ignored.any()
 
@@ -120,7 +118,7 @@ def test_small_rises_are_doubtful_and_tiny_ones_inactive():
     def rise(height):
         return [0, 0, height, height / 2, 0, 0]
 
-    active, ignored = label_rises(np.array(rise(1.0) + rise(0.2) + rise(0.05)), 0.13, 0.25)
+    active, ignored = Convention(0.25, 0.13).label(np.array(rise(1.0) + rise(0.2) + rise(0.05)))
     np.testing.assert_array_equal(np.flatnonzero(active), [1, 2])
     np.testing.assert_array_equal(np.flatnonzero(ignored), [7, 8])
 
@@ -129,16 +127,31 @@ def test_a_rise_is_compared_with_rises_and_not_with_the_height_that_they_reach_t
     stairs = np.repeat(np.arange(6.0), 2)
     trace = np.concatenate([[0.0], stairs, 5 - stairs, [0.0, 0.3, 0.0]])
     assert typical_rise(trace) == 1
-    active, _ = label_rises(trace, 0.13, 0.25)
+    active, _ = Convention(0.25, 0.13).label(trace)
     assert active[-2]
-    assert typical_rise(np.zeros(9)) == typical_rise(np.tile([0.0, 0.1], 50)) == LEAST_TYPICAL
+    assert not Convention(0.25, 0.13, tallest=True).label(trace)[0][-2]
+    for calm in (np.zeros(9), np.tile([0.0, 0.1], 50)):
+        assert Convention(0.25, 0.13).size_of(calm) == LEAST_TYPICAL
+
+
+def test_annotators_differ_and_the_movie_does_not():
+    def labelled(smallest):
+        activity = ActivitySettings(smallest_transient=(smallest, smallest), tallest_probability=0.0)
+        return simulate_field(replace(SMALL, activity=activity), 3)
+
+    one, other = labelled(0.1), labelled(0.9)
+    np.testing.assert_array_equal(one.movie, other.movie)
+    assert one.active.sum() > other.active.sum() > 0
+    drawn = [draw_convention(np.random.default_rng(seed), ActivitySettings()) for seed in range(40)]
+    assert {convention.tallest for convention in drawn} == {True, False}
+    assert all(0.12 <= c.smallest <= 0.45 and c.doubtful == 0.5 * c.smallest for c in drawn)
 
 
 def test_a_transient_that_rides_on_another_is_labelled_by_itself():
     first = transient("linear", 3, 30, 0, 80)
     trace = np.concatenate([np.zeros(5), first])
     trace[20:] += first[:65]
-    active, _ = label_rises(trace, 0.13, 0.25)
+    active, _ = Convention(0.25, 0.13).label(trace)
     starts = np.flatnonzero(np.diff(active.astype(int)) == 1) + 1
     assert list(starts) == [5, 20]
 

@@ -20,10 +20,11 @@ from ndx_cinac.simulation import (
     SimulationConfig,
     simulate_field,
 )
-from ndx_cinac.simulation.activity import Activity, label_rises, simulate_activity
+from ndx_cinac.simulation.activity import Activity, simulate_activity
 from ndx_cinac.simulation.background import draw_background
 from ndx_cinac.simulation.camera import blur_frames, displace_lines
 from ndx_cinac.simulation.defects import Defects, draw_defects
+from ndx_cinac.simulation.labels import Convention, draw_convention
 
 PLAIN = SimulationConfig(
     movie=MovieSettings(shape=(48, 52), n_frames=(300, 300), frame_rate=(10, 10)),
@@ -49,6 +50,8 @@ PLAIN = SimulationConfig(
         plateau_fraction=0,
         subthreshold_probability=0,
         saturation_fraction=0,
+        smallest_transient=(0.25, 0.25),
+        tallest_probability=0.0,
     ),
     background=BackgroundSettings(
         level=(2, 2),
@@ -233,17 +236,17 @@ def test_rises_of_the_dimmer_cell_of_a_doublet_count_beside_those_of_the_brighte
     calcium[1, 41:60] = np.exp(-np.arange(19) / 5)
 
     class Cells:
-        activity = Activity(calcium, calcium, calcium > 2, calcium > 2)
+        activity = Activity(calcium, calcium, calcium > 2, calcium > 2, Convention(0.25, 0.13))
         height = np.array([1.0, 0.5])
 
-    active, ignored = _either((0, 1), Cells, ActivitySettings())  # type: ignore[arg-type]
+    active, ignored = _either((0, 1), Cells)  # type: ignore[arg-type]
     assert list(np.flatnonzero(active)) == [10, 11, 40, 41]
     Cells.height = np.array([1.0, 0.2])
-    active, ignored = _either((0, 1), Cells, ActivitySettings())  # type: ignore[arg-type]
+    active, ignored = _either((0, 1), Cells)  # type: ignore[arg-type]
     assert list(np.flatnonzero(active)) == [10, 11]
     assert list(np.flatnonzero(ignored)) == [40, 41]
     Cells.height = np.array([1.0, 0.1])
-    active, ignored = _either((0, 1), Cells, ActivitySettings())  # type: ignore[arg-type]
+    active, ignored = _either((0, 1), Cells)  # type: ignore[arg-type]
     assert not ignored.any()
 
 
@@ -365,7 +368,8 @@ def test_repeated_frames_show_the_one_before():
 
 def test_events_of_frames_left_out_belong_to_the_next_frame():
     spikes = np.array([[0, 1, 0, 2, 0, 3.0]], np.float32)
-    activity = Activity(spikes, spikes, spikes > 0, spikes > 9).of_frames(np.array([0, 2, 3, 5]))
+    activity = Activity(spikes, spikes, spikes > 0, spikes > 9, Convention(0.25, 0.13))
+    activity = activity.of_frames(np.array([0, 2, 3, 5]))
     np.testing.assert_array_equal(activity.spikes, [[0, 1, 2, 3]])
     np.testing.assert_array_equal(activity.active, [[False, False, True, True]])
 
@@ -525,9 +529,10 @@ def test_one_photon_fields_are_as_frequent_as_the_config_says():
 
 def test_what_counts_as_a_transient_is_set_in_the_config():
     trace = np.array([0, 0, 1.0, 0.5, 0, 0, 0.3, 0.1, 0, 0])
-    settings = ActivitySettings()
-    active, _ = label_rises(trace, settings.negative_below, settings.ignored_below)
+    settings = ActivitySettings(smallest_transient=(0.25, 0.25), tallest_probability=0.0)
+    active, _ = draw_convention(np.random.default_rng(0), settings).label(trace)
     assert active[6]
-    strict, doubtful = label_rises(trace, 0.2, 0.4)
+    settings = ActivitySettings(smallest_transient=(0.4, 0.4), tallest_probability=0.0)
+    strict, doubtful = draw_convention(np.random.default_rng(0), settings).label(trace)
     assert doubtful[6]
     assert not strict[6]

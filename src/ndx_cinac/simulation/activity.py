@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .draws import chance, factor, log_uniform, uniform
+from .labels import Convention, draw_convention
 from .populations import Population
 from .settings import ActivitySettings
 
@@ -20,12 +21,6 @@ EVERY_CELL_ALIKE = Population()
 
 WARM_UP = 300
 """Frames that are simulated before the first one shown: transients are under way when the movie starts."""
-
-SMALLEST_STEP = 0.01
-"""A trace rises where it gains more than this from one frame to the next (a typical transient is 1 high)."""
-
-LEAST_TYPICAL = 0.8
-"""What rises are compared with is at least so large, whatever the cell's own are."""
 
 
 @dataclass(frozen=True)
@@ -40,22 +35,27 @@ class Activity:
         Size of the event that starts in each frame, 0 elsewhere.
     active, ignored : ndarray of bool, shape (n_cells, n_frames)
         From onset to peak of a transient; frames that neither count as active nor as inactive.
+    convention : Convention
+        What is called a transient in this field.
     """
 
     calcium: NDArray[np.float32]
     spikes: NDArray[np.float32]
     active: NDArray[np.bool_]
     ignored: NDArray[np.bool_]
+    convention: Convention
 
     def of_cells(self, cells: slice) -> Activity:
         """Return the activity of some of the cells."""
-        return Activity(self.calcium[cells], self.spikes[cells], self.active[cells], self.ignored[cells])
+        values = (self.calcium[cells], self.spikes[cells], self.active[cells], self.ignored[cells])
+        return Activity(*values, self.convention)
 
     def of_frames(self, frames: NDArray[np.int64]) -> Activity:
         """Return the activity in the frames kept (ascending); events in others go to the next one kept."""
         starts = np.concatenate([[0], frames[:-1] + 1])
         spikes = np.add.reduceat(self.spikes, starts, axis=1).astype(np.float32)
-        return Activity(self.calcium[:, frames], spikes, self.active[:, frames], self.ignored[:, frames])
+        labels = (self.active[:, frames], self.ignored[:, frames])
+        return Activity(self.calcium[:, frames], spikes, *labels, self.convention)
 
     def silence(self, cell: int) -> None:
         """Take all activity from one cell."""
@@ -113,76 +113,19 @@ def simulate_activity(
     dynamics = _draw_dynamics(rng, settings, n_frames, frame_rate)
     shape = (n_cells, n_frames)
     activity = Activity(
-        np.zeros(shape, np.float32), np.zeros(shape, np.float32), np.zeros(shape, bool), np.zeros(shape, bool)
+        np.zeros(shape, np.float32),
+        np.zeros(shape, np.float32),
+        np.zeros(shape, bool),
+        np.zeros(shape, bool),
+        draw_convention(rng, settings),
     )
     for cell in range(n_cells):
         trace, events = _simulate_cell(rng, settings, population.adjust(cell, dynamics), n_frames)
         shown = slice(WARM_UP, WARM_UP + n_frames)
         activity.calcium[cell] = trace[shown]
         activity.spikes[cell] = events[shown]
-        labels = label_rises(trace, settings.negative_below, settings.ignored_below, context=shown)
-        activity.active[cell], activity.ignored[cell] = labels
+        activity.active[cell], activity.ignored[cell] = activity.convention.label(trace, context=shown)
     return activity
-
-
-def label_rises(
-    trace: NDArray[np.floating],
-    negative_below: float,
-    ignored_below: float,
-    *,
-    context: slice = slice(None),
-    typical: float | None = None,
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Mark every rise of a noise-free trace from its onset (the last frame before it) to its peak.
-
-    Parameters
-    ----------
-    trace : ndarray, shape (n,)
-        The trace; a typical transient is 1 high.
-    negative_below, ignored_below : float
-        Rises below the first part of a typical one are no transients; those between both are doubtful.
-    context : slice
-        The frames to return; those around them only help to find rises that cross the ends.
-    typical : float, optional
-        Size of a typical rise, where it is not the trace's own `typical_rise`: that of the ROI's other cell.
-
-    Returns
-    -------
-    active, ignored : ndarray of bool
-        The labels of the frames asked for; no frame is both.
-    """
-    onsets, peaks = _rises(trace)
-    typical = typical_rise(trace[context]) if typical is None else typical
-    active, ignored = np.zeros(len(trace), bool), np.zeros(len(trace), bool)
-    for onset, peak in zip(onsets, peaks, strict=True):
-        rise = trace[peak] - trace[onset]
-        if rise >= ignored_below * typical:
-            active[onset : peak + 1] = True
-        elif rise >= negative_below * typical:
-            ignored[onset : peak + 1] = True
-    return active[context], (ignored & ~active)[context]
-
-
-def typical_rise(trace: NDArray[np.floating]) -> float:
-    """Return the size of a noise-free trace's typical rise.
-
-    Rises of at least this size make half of all that the trace rises: many tiny ones hardly count, and
-    transients that ride on one another count by what each of them adds, not by the height that they reach.
-    It is at least `LEAST_TYPICAL`, so that a cell that only bustles has no transients.
-    """
-    onsets, peaks = _rises(trace)
-    sizes = np.sort(trace[peaks] - trace[onsets])[::-1]
-    if not len(sizes):
-        return LEAST_TYPICAL
-    half = int(np.searchsorted(np.cumsum(sizes), 0.5 * sizes.sum()))
-    return max(float(sizes[min(half, len(sizes) - 1)]), LEAST_TYPICAL)
-
-
-def _rises(trace: NDArray[np.floating]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Last frame before each rise, and its last frame."""
-    rising = np.diff(np.asarray(trace, np.float64)) > SMALLEST_STEP
-    edges = np.diff(np.concatenate([[0], rising.astype(np.int8), [0]]))
-    return np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
 
 
 def transient(shape: Shape, rise: float, decay: float, delay: float, n_frames: int) -> NDArray[np.float64]:

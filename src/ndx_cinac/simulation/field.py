@@ -124,7 +124,7 @@ def simulate_field(
     camera = _camera(rng, used, cells, background)
     listed = _listed(rng, used, len(cells.footprints))
     rois = draw_rois(rng, used.masks, cells.footprints, listed, background, diameter)
-    truth = truth_of(rois, cells, background, defects, used.activity)
+    truth = truth_of(rois, cells, background, defects)
     movie = _record(rng, cells, background, camera, defects, progress)
     return SimulatedField(
         movie=movie,

@@ -128,10 +128,14 @@ class ActivitySettings:
     """Cells whose indicator saturates."""
     saturation: Range = (1.5, 4.0)
     """Brightness that such a cell never passes."""
-    negative_below: float = 0.13
-    """Rises below this part of the cell's typical ones are not called transients."""
-    ignored_below: float = 0.25
-    """Rises between that and this part are neither: training and scoring leave their frames out."""
+    smallest_transient: Range = (0.12, 0.45)
+    """Smallest rise that is called a transient, as a part of the cell's typical ones, logarithmic: annotators
+    differ, and a field is labelled by one of them."""
+    doubtful_from: float = 0.5
+    """Rises from this part of that on are neither: training and scoring leave their frames out."""
+    tallest_probability: float = 0.5
+    """Fields whose annotator compares a rise with the height that the cell's tallest transients reach, riding
+    on one another or not, and not with its typical rise."""
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .activity import label_rises, typical_rise
 from .background import Background
 from .cells import FieldCells
 from .defects import Defects
 from .masks import DrawnRoi
-from .settings import ActivitySettings
 
 
 @dataclass(frozen=True)
@@ -35,7 +33,6 @@ def truth_of(
     cells: FieldCells,
     background: Background,
     defects: Defects,
-    settings: ActivitySettings,
 ) -> RoiTruth:
     """Return the truth of ROIs.
 
@@ -58,7 +55,7 @@ def truth_of(
                 cells.activity.ignored[roi.cells[0]],
             )
         elif roi.cells:
-            active[row], ignored[row] = _either(roi.cells, cells, settings)
+            active[row], ignored[row] = _either(roi.cells, cells)
         for cell in roi.cells:
             light = float(background.light[cells.footprints[cell].brightest])
             fluorescence[row] += np.float32(light) * cells.course[cell]
@@ -68,16 +65,12 @@ def truth_of(
     return RoiTruth(active, ignored, fluorescence, spikes, signal)
 
 
-def _either(
-    chosen: tuple[int, ...], cells: FieldCells, settings: ActivitySettings
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+def _either(chosen: tuple[int, ...], cells: FieldCells) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Label the rises of cells that share an ROI, each beside the largest typical one."""
     heights = cells.height[list(chosen)] / cells.height[list(chosen)].max()
     traces = heights[:, None] * cells.activity.calcium[list(chosen)]
-    typical = max(typical_rise(trace) for trace in traces)
-    labels = [
-        label_rises(trace, settings.negative_below, settings.ignored_below, typical=typical)
-        for trace in traces
-    ]
+    convention = cells.activity.convention
+    size = max(convention.size_of(trace) for trace in traces)
+    labels = [convention.label(trace, size=size) for trace in traces]
     active = np.any([rising for rising, _ in labels], axis=0)
     return active, np.any([doubtful for _, doubtful in labels], axis=0) & ~active
