@@ -251,7 +251,7 @@ def _digest(digests: dict[str, str]) -> str:
 
 def _in_a_shell(variable: str) -> str:
     """Say how a variable is set that shells cannot name: that of an archive known by host and port."""
-    return "" if variable.isidentifier() else f", in a shell with: env '{variable}=TOKEN' ndx-cinac ..."
+    return "" if variable.isidentifier() else f", in a shell with: env '{variable}=TOKEN' COMMAND"
 
 
 def _token(variable: str, instance: str) -> str | None:
