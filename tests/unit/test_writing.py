@@ -182,7 +182,7 @@ def test_goal_appears_only_when_the_block_ends_well(tmp_path):
     with written_whole(goal) as partial:
         partial.write_bytes(b"new")
         assert goal.read_bytes() == b"old"
-        assert partial.parent == goal.parent
+        assert partial.parent == tmp_path / ".a.nwb.unfinished"
     assert goal.read_bytes() == b"new"
     assert [path.name for path in tmp_path.iterdir()] == ["a.nwb"]
 
@@ -208,12 +208,14 @@ def test_failing_disk_becomes_an_output_error(tmp_path):
         raise OSError("No space left on device")
 
 
-def test_file_left_behind_by_a_killed_run_is_named(tmp_path, caplog):
-    left = tmp_path / ".a.nwb.12345678.partial.nwb"
-    left.write_bytes(b"half")
+def test_what_a_killed_run_left_is_deleted_by_the_next(tmp_path):
+    folder = tmp_path / ".a.nwb.unfinished"
+    folder.mkdir()
+    (folder / "partial.nwb").write_bytes(b"half")
     with written_whole(tmp_path / "a.nwb") as partial:
+        assert not partial.exists()
         partial.write_bytes(b"new")
-    assert f"A killed run left {left} behind" in caplog.text
+    assert [path.name for path in tmp_path.iterdir()] == ["a.nwb"]
 
 
 def test_relative_paths_lead_to_the_same_file_from_the_new_folder(tmp_path):
