@@ -133,7 +133,7 @@ def test_without_extras_the_other_verbs_name_the_one_they_need(unpacked, predict
         "plot": (["plot", str(predicted)], "plot"),
         "evaluate": (["evaluate", str(predicted)], "train"),
         "demo": (["demo", "new"], "train,plot"),
-        "train": (["train", "new"], "train"),
+        "train": (["train", "-o", "new"], "train"),
         "convert": (["classifiers", "convert", model, weights, "new"], "predict"),
     }
     answers = run_verbs([arguments for arguments, _ in commands.values()], OPTIONAL, unpacked, tmp_path)

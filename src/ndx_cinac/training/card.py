@@ -19,7 +19,7 @@ from .sources import Source
 
 NO_REAL_LABEL = "It has seen no real labels: what counts as a transient is what the simulation calls one."
 KNOWN_FAILURES = (
-    "Rises below about a fifth of an ROI's tallest transients are left out, or found with less certainty.",
+    "Rises below about a quarter of an ROI's typical ones are left out, or found with less certainty.",
     "Transients whose height is below 3 to 4 times the noise of the demixed trace are often missed.",
     "Activity of cells that are not among the ROIs can be taken for that of an ROI that they overlap.",
     "In ROIs over dendrites, neuropil or vessels, what rises and decays like a transient counts as active.",
