@@ -24,7 +24,7 @@ SIMULATED_FAILURES = (
     "Pieces of dendrites and of neuropil that carry a neuron's transients can be called pyramidal; cells out "
     "of focus that someone has circled were in no class that it was taught.",
     "Where the pixel size is not known, sizes are judged against the median ROI: types are less certain.",
-    "It was taught two-photon fields at 4 to 30 Hz and indicators as fast as GCaMP6; one-photon movies, "
+    "It was taught two-photon fields at 4 to 20 Hz and indicators as fast as GCaMP6; one-photon movies, "
     "voltage or nuclear indicators and other species were not among them.",
     "Synchrony, relative size and relative amplitude compare an ROI with the others: they change with the "
     "ROIs that are chosen.",
