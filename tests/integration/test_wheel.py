@@ -84,6 +84,8 @@ def test_wheel_holds_what_it_must_and_nothing_else(wheel):
         "ndx_cinac/spec/ndx-cinac.extensions.yaml",
         "ndx_cinac/models/activity-sim/card.json",
         "ndx_cinac/models/activity-sim/model.keras",
+        "ndx_cinac/models/cell-type-sim/card.json",
+        "ndx_cinac/models/cell-type-sim/model.keras",
         "ndx_cinac/simulation/presets/two-photon-sparse.yaml",
         "ndx_cinac/testing/mock.py",
     } <= names
@@ -106,7 +108,7 @@ print([card.name for card in ndx_cinac.list_classifiers()], "two-photon-sparse" 
     assert python(code, unpacked, tmp_path).splitlines() == [
         str(unpacked / "ndx_cinac"),
         "0.1.0 ActivityPredictions",
-        "['activity-sim'] True",
+        "['activity-sim', 'cell-type-sim'] True",
     ]
 
 

@@ -17,7 +17,15 @@ CARD_FORMAT = 1
 LARGEST_CARD = 1_000_000
 """Characters of JSON beyond which a card is refused."""
 
-SHOWN_FIGURES = ("average_precision", "event_f1", "event_recall", "event_precision", "accuracy")
+SHOWN_FIGURES = (
+    "balanced_accuracy",
+    "average_precision",
+    "event_f1",
+    "event_recall",
+    "event_precision",
+    "accuracy",
+    "calibration_error",
+)
 """Of many figures, those that a description shows."""
 
 
