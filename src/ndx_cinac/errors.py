@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class CinacError(Exception):
     """Base of all errors that ndx-cinac raises on purpose.
@@ -22,10 +24,21 @@ class CinacError(Exception):
         self.fix = fix
         super().__init__(str(self))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Keep type and text on the way to another process, whatever a subclass is made from."""
+        return _restored, (type(self), self.what, self.where, self.fix)
+
     def __str__(self) -> str:
         place = f" ({self.where})" if self.where else ""
         remedy = f" {self.fix.rstrip('.')}." if self.fix else ""
         return f"{self.what.rstrip('.')}{place}.{remedy}"
+
+
+def _restored(kind: type[CinacError], what: str, where: str | None, fix: str | None) -> CinacError:
+    """Make an error again in another process."""
+    error = kind.__new__(kind)
+    CinacError.__init__(error, what, where=where, fix=fix)
+    return error
 
 
 class MissingExtraError(CinacError, ImportError):

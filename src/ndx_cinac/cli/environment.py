@@ -15,6 +15,7 @@ EXTRAS = {
     "export": ("scipy",),
     "dandi": ("dandi", "remfile"),
     "zarr": ("hdmf-zarr", "zarr"),
+    "cluster": ("distributed", "cryptography"),
 }
 """The packages of each extra."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..classifiers import Classifier, ModelCard
 from ..errors import CinacError, ClassifierError, PredictionError
+from ..helpers import present_helpers
 from ..journal import Journal
 from ..networks import CompiledNetwork, device_description
 from ..progress import Progress
@@ -55,7 +57,7 @@ def predict(
         if not np.array_equal(traces.roi_rows, rois.kept):
             what = "The traces belong to other ROIs than those to predict"
             raise PredictionError(what)
-        probabilities = _run(network, traces, options.channel_bytes, progress, journal)
+        probabilities = _run((classifier, options), network, traces, progress, journal)
         missing = traces.missing_frames
         notes = traces.notes
     _check_numbers(probabilities, rois.kept)
@@ -116,26 +118,46 @@ def _compile(classifier: Classifier, options: PredictionOptions) -> CompiledNetw
 
 
 def _run(
+    work: tuple[Classifier, PredictionOptions],
     network: CompiledNetwork,
     traces: Traces,
-    channel_bytes: int,
     progress: Progress,
     journal: Journal | None,
 ) -> NDArray[np.float32]:
-    """Run the network on a few ROIs at a time; shape (n_frames, n_rois)."""
+    """Run the network on a few ROIs at a time, here or where helpers are; shape (n_frames, n_rois)."""
     n_rois = len(traces.roi_rows)
     probabilities = np.empty((traces.n_frames, n_rois), np.float32)
-    step = max(1, channel_bytes // max(1, traces.n_frames * len(CHANNELS) * 4))
-    for start in range(0, n_rois, step):
-        stop = min(start + step, n_rois)
-        piece = f"probabilities-{start}-{stop}"
-        kept = None if journal is None else journal.load(piece)
-        found = network.predict(traces.channels(slice(start, stop))) if kept is None else kept["values"]
-        probabilities[:, start:stop] = found.T
-        if journal is not None and kept is None:
-            journal.keep(piece, values=found)
-        progress("predicting activity", stop, n_rois)
+    step = max(1, work[1].channel_bytes // max(1, traces.n_frames * len(CHANNELS) * 4))
+    left = []
+    for group in (slice(start, min(start + step, n_rois)) for start in range(0, n_rois, step)):
+        kept = None if journal is None else journal.load(_piece(group))
+        if kept is None:
+            left.append(group)
+        else:
+            probabilities[:, group] = kept["values"].T
+    done = n_rois - sum(group.stop - group.start for group in left)
+    helpers = present_helpers()
+    if helpers is None or len(left) < 2:
+        found: Iterator[Any] = (network.predict(traces.channels(group)) for group in left)
+    else:
+        found = helpers.map(predict_part, work, (traces.part(group) for group in left))
+    for group, values in zip(left, found, strict=True):
+        probabilities[:, group] = values.T
+        if journal is not None:
+            journal.keep(_piece(group), values=values)
+        done += group.stop - group.start
+        progress("predicting activity", done, n_rois)
     return probabilities
+
+
+def _piece(group: slice) -> str:
+    """Name in a journal of some ROIs' probabilities."""
+    return f"probabilities-{group.start}-{group.stop}"
+
+
+def predict_part(work: tuple[Classifier, PredictionOptions], traces: Traces) -> NDArray[np.float32]:
+    """Predict some ROIs wherever this is called: shape (n_rois, n_frames)."""
+    return _compile(*work).predict(traces.channels())
 
 
 def _check_numbers(probabilities: NDArray[np.float32], rows: NDArray[np.int64]) -> None:

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from copy import copy
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import PredictionError
+from ..helpers import present_helpers
 from ..journal import Journal
+from ..movie_places import place_of
 from ..movies import Movie
 from ..progress import Progress, silent
 from ..rois import Rois
 from .channels import TRACES, make_channels
 from .finished_blocks import FinishedBlock, FinishedBlocks, digest_of
 from .frame_statistics import fit_frame_model
-from .frames import N_TERMS, FrameBlock
+from .frames import N_TERMS
 from .options import TraceOptions
 from .plan import TracePlan, prepare
+from .ranges import RangeWork, cut_ranges, finish, finish_range, measure_range
 from .refinement import MeasuredSample
 from .sampling import take_sample
 from .store import TraceStore
@@ -89,6 +92,13 @@ class Traces:
             baseline_frames=self._baseline_frames,
             smallest=self._smallest,
         )
+
+    def part(self, index: slice) -> Traces:
+        """Traces of some ROIs, in memory: they can be sent to another process."""
+        part = copy(self)
+        part.roi_rows = self.roi_rows[index]
+        part._store = TraceStore.holding(self._store.read(np.arange(self.n_rois)[index]))
+        return part
 
     def _bridge(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
         """Interpolate missing frames, last axis, between the nearest frames that are present."""
@@ -202,32 +212,25 @@ def _finished(
     for block in finished.restore():
         first += len(block.missing)
         yield block
-    for frames in _blocks(movie, measured, block_frames, first) if first < movie.n_frames else ():
-        coefficients = frames.coefficients.astype(np.float32)
-        block = FinishedBlock(plan.traces(frames), coefficients, frames.missing)
+    for block in _blocks(movie, measured, plan, block_frames, first) if first < movie.n_frames else ():
         finished.add(block)
         yield block
     finished.flush()
 
 
-def _blocks(movie: Movie, measured: MeasuredSample, block_frames: int, first: int) -> Iterator[FrameBlock]:
-    """Frames of the movie from `first` on, where a block begins, measured; other blocks are as without it.
-
-    The next stretch is read while the present one is worked on.
-    """
+def _blocks(
+    movie: Movie, measured: MeasuredSample, plan: TracePlan, block_frames: int, first: int
+) -> Iterator[FinishedBlock]:
+    """Traces from frame `first` on, where a block begins: computed here, or by helpers."""
     if measured.whole:
         for start in range(first, movie.n_frames, block_frames):
-            yield measured.block(slice(start, start + block_frames))
+            yield finish(plan, measured.block(slice(start, start + block_frames)))
         return
-    stretch = movie.chunk_frames * max(1, block_frames // movie.chunk_frames)
-    stretch = min(stretch, 4 * block_frames)
-    starts = range(first - first % stretch, movie.n_frames, stretch)
-    bounds = [(max(start, first), min(start + stretch, movie.n_frames)) for start in starts]
-    with ThreadPoolExecutor(1) as reader:
-        ahead = reader.submit(movie.read, *bounds[0])
-        for following in [*bounds[1:], None]:
-            frames = ahead.result()
-            if following is not None:
-                ahead = reader.submit(movie.read, *following)
-            for part in range(0, len(frames), block_frames):
-                yield measured.model.measure(frames[part : part + block_frames])
+    helpers = present_helpers()
+    place = None if helpers is None else place_of(movie)
+    if helpers is not None and place is not None:
+        work = RangeWork(place, measured.model, plan, block_frames)
+        yield from helpers.map(finish_range, work, cut_ranges(movie, block_frames, first))
+        return
+    for block in measure_range(movie, measured.model, block_frames, (first, movie.n_frames)):
+        yield finish(plan, block)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from typing import IO
+from typing import IO, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,14 @@ class TraceStore:
         else:
             self._file = tempfile.TemporaryFile(prefix="ndx-cinac-traces-")  # noqa: SIM115 - closed by close()
             self._segment = np.empty((n_rois, n_traces, SEGMENT_FRAMES), np.float32)
+
+    @classmethod
+    def holding(cls, traces: NDArray[np.float32]) -> Self:
+        """Make a store in memory of whole traces, shape (n_rois, n_traces, n_frames)."""
+        n_rois, n_traces, n_frames = traces.shape
+        store = cls(n_rois, n_traces, n_frames, memory_bytes=traces.nbytes)
+        store.append(traces)
+        return store
 
     @property
     def in_memory(self) -> bool:
