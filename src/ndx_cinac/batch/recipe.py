@@ -93,6 +93,10 @@ class Recipe:
             "activity_by_cell_type",
         )
         absolute: dict[str, Any] = {name: _absolute(getattr(self, name)) for name in names}
+        types = self.options.cell_types
+        if types.cell_types is not None:
+            types = replace(types, cell_types=Path(types.cell_types).expanduser().resolve())
+        absolute["options"] = replace(self.options, cell_types=types)
         return replace(self, **absolute, fingerprints={each.card.name: each.card.sha256 for each in loaded})
 
     def load(self) -> tuple[Classifier, ...]:

@@ -26,11 +26,15 @@ def verb(
     return parser
 
 
-def add_source(parser: argparse.ArgumentParser) -> None:
-    """Add what says which movie and which ROIs of which file."""
-    parser.add_argument(
-        "file", metavar="FILE", help="an NWB file with a movie and ROIs (HDF5, or a Zarr folder)"
-    )
+def add_source(parser: argparse.ArgumentParser, *, several: bool = False) -> None:
+    """Add what says which movie and which ROIs of which file, or of which files."""
+    what = "an NWB file with a movie and ROIs (HDF5, or a Zarr folder)"
+    if several:
+        parser.add_argument(
+            "files", metavar="FILE", nargs="+", help=f"{what}; or several, or folders of them"
+        )
+    else:
+        parser.add_argument("file", metavar="FILE", help=what)
     group = parser.add_argument_group("source")
     group.add_argument("--movie", help="path, name or object id of the movie in the file, or a TIFF stack")
     group.add_argument("--segmentation", help="path, name or object id of the ROI table")

@@ -5,15 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..errors import ConfigError
 from .arguments import add_overwrite, add_source, positive, probability, seconds, verb
+from .predict_many import add_many, is_many, predict_many
+from .prediction_options import TASKS, activity_options, cell_type_options, recipe_of
 from .records import record_of
-
-if TYPE_CHECKING:
-    from ..classifiers.cards import Task
 
 EXAMPLE = (
     "  ndx-cinac predict session.nwb\n"
@@ -21,17 +19,11 @@ EXAMPLE = (
     "  ndx-cinac predict session.nwb --mode standalone   (no movie: small, fit for sharing)\n"
     "  ndx-cinac predict session.nwb --task all   (activity and cell types)\n"
     "  ndx-cinac predict session.nwb --activity-by-cell-type map.yaml\n"
+    "  ndx-cinac predict recordings --output-dir predicted --workers 4\n"
     "  ndx-cinac predict session.nwb --classifier model.json --weights weights.h5   (DeepCINAC's)\n"
     "  ndx-cinac predict session.nwb --task cell-type --classifier model.json --weights weights.h5 \\\n"
     "      --cell-type-yaml types.yaml   (DeepCINAC's)"
 )
-
-TASKS: Mapping[str, tuple[Task, ...]] = {
-    "activity": ("activity",),
-    "cell-type": ("cell_type",),
-    "all": ("activity", "cell_type"),
-}
-"""What each choice of --task writes."""
 
 
 def add_predict(verbs: Any, common: argparse.ArgumentParser) -> None:
@@ -41,7 +33,7 @@ def add_predict(verbs: Any, common: argparse.ArgumentParser) -> None:
     )
     parser = verb(verbs, common, "predict", summary, EXAMPLE)
     parser.set_defaults(run="predict:predict")
-    add_source(parser)
+    add_source(parser, several=True)
     parser.add_argument(
         "--task",
         choices=("activity", "cell-type", "all"),
@@ -66,6 +58,7 @@ def add_predict(verbs: Any, common: argparse.ArgumentParser) -> None:
     )
     _add_cell_types(parser)
     _add_output(parser)
+    add_many(parser)
 
 
 def _add_cell_types(parser: argparse.ArgumentParser) -> None:
@@ -145,6 +138,10 @@ def predict(options: argparse.Namespace) -> None:
 
     started = time.perf_counter()
     task = _task(options)
+    if is_many(options):
+        predict_many(options, recipe_of(options, task))
+        return
+    (options.file,) = options.files
     tasks = TASKS[task]
     output = OutputOptions(options.output, options.mode, options.name, options.overwrite)
     check_output(output, check_path(options.file), tasks)  # before TensorFlow is loaded: that takes seconds
@@ -215,7 +212,7 @@ def _activity(options: argparse.Namespace, output: Any) -> tuple[Any, ...]:
         classifier,
         output,
         reading=_reading(options),
-        options=_activity_options(options),
+        options=activity_options(options),
         progress=_progress(options),
     )
     return (result,)
@@ -227,7 +224,7 @@ def _cell_types(options: argparse.Namespace, output: Any) -> tuple[Any, ...]:
     from ..prediction.cell_types import check_classifier
     from .commands import _progress, _reading, load_any
 
-    chosen = _cell_type_options(options, options.threshold)
+    chosen = cell_type_options(options, options.threshold)
     classifier = load_any(options.classifier or "cell-type-sim", options.weights)
     check_classifier(classifier, chosen)
     _introduce(options, classifier)
@@ -248,7 +245,7 @@ def _both(options: argparse.Namespace, output: Any) -> tuple[Any, ...]:
     from ..prediction.cell_types import check_classifier
     from .commands import _progress, _reading, load_any
 
-    chosen = BothOptions(_activity_options(options), _cell_type_options(options, None))
+    chosen = BothOptions(activity_options(options), cell_type_options(options, None))
     typing = load_any(options.cell_type_classifier or "cell-type-sim", options.cell_type_weights)
     _, types = check_classifier(typing, chosen.cell_types)
     if options.activity_by_cell_type is None:
@@ -282,39 +279,3 @@ def _introduce(options: argparse.Namespace, classifier: Any) -> None:
 
         first = "".join(f"; {text}" for text in starting_point(card))
     _say(options, f"{card.name} {card.version} (sha256 {card.sha256[:12]}), on {device}{first}")
-
-
-def _activity_options(options: argparse.Namespace) -> Any:
-    """Return how activity is predicted."""
-    from ..prediction import PredictionOptions
-
-    return PredictionOptions(
-        **_given(
-            threshold=options.threshold,
-            batch_size=options.batch_size,
-            resume=not options.no_resume,
-            resume_seconds=options.resume_from,
-        )
-    )
-
-
-def _cell_type_options(options: argparse.Namespace, threshold: float | None) -> Any:
-    """Return how cell types are predicted."""
-    from ..prediction import CellTypeOptions
-
-    return CellTypeOptions(
-        **_given(
-            threshold=threshold,
-            batch_size=options.batch_size,
-            cell_types=options.cell_type_yaml,
-            n_segments=options.segments,
-            combine=options.combine,
-            resume=not options.no_resume,
-            resume_seconds=options.resume_from,
-        )
-    )
-
-
-def _given(**values: Any) -> dict[str, Any]:
-    """Return the values that were given; the others keep their defaults."""
-    return {name: value for name, value in values.items() if value is not None}
