@@ -53,7 +53,7 @@ class CellTypeTrainingConfig:
     """What simulated fields are drawn from."""
     unknown_scale: float = 0.15
     """Part of the simulated fields whose pixel size is kept back, as some files do."""
-    n_fields: int = 240
+    n_fields: int = 480
     """Simulated fields to train on."""
     n_calibration_fields: int = 30
     """Further fields for the calibration of probabilities."""
