@@ -13,6 +13,7 @@ import numpy as np
 
 from ..classifiers import Classifier, check_fit, load_classifier
 from ..errors import ClassifierError
+from ..helpers import present_helpers
 from ..journal import Journal
 from ..progress import Progress, silent
 from ..recording import CinacRecording
@@ -136,9 +137,15 @@ def _from_legacy_patches(
     journal: Journal | None,
 ) -> Predicted:
     from ..legacy.prediction import predict
+    from ..legacy.sharing import predict_shared, shared_recording
     from ..networks import device_description
 
-    return Predicted(predict(recording, classifier, options, progress, journal), device_description())
+    helpers, device = present_helpers(), device_description()
+    work = None if helpers is None else shared_recording(recording, classifier, options)
+    if helpers is None or work is None:
+        return Predicted(predict(recording, classifier, options, progress, journal), device)
+    rows = recording.require_rois().kept
+    return Predicted(predict_shared(work, rows, helpers, progress, journal), device)
 
 
 _ENGINES: Mapping[str, Engine] = {"traces": _from_traces, "legacy patches": _from_legacy_patches}
