@@ -92,11 +92,15 @@ def predict_many(options: argparse.Namespace, recipe: Recipe) -> None:
         If one of them failed, after the summary.
     """
     from .. import batch
-    from .commands import _progress, _say
+    from ..batch.goals import check_goals, find_goals
+    from .commands import _load_networks, _progress, _say
 
     chosen = _batch_options(options)
+    goals = find_goals(options.files, options.output_dir)
+    check_goals(goals, chosen.output, recipe.tasks, skip_existing=chosen.skip_existing)
     pinned = recipe.pinned()
-    _say(options, "\n".join(f"{name} (sha256 {sha[:12]})" for name, sha in pinned.fingerprints.items()))
+    used = ", ".join(f"{name} (sha256 {sha[:12]})" for name, sha in pinned.fingerprints.items())
+    _say(options, f"{used}, {_place(options) or f'on {_load_networks(options)}'}")
     result = batch.predict_many(
         options.files, options.output_dir, pinned, options=chosen, progress=_progress(options)
     )
@@ -111,7 +115,15 @@ def predict_many(options: argparse.Namespace, recipe: Recipe) -> None:
             what += "".join(f"\n  {each.source}: {each.error}" for each in result.failed)
         fix = "The same command with --skip-existing does these alone"
         raise PredictionError(what, fix=fix)
-    _say(options, f"next: ndx-cinac plot {result.outcomes[0].output}")
+    verb = "plot" if "activity" in recipe.tasks else "export --task cell-type"
+    _say(options, f"next: ndx-cinac {verb} {result.outcomes[0].output}")
+
+
+def _place(options: argparse.Namespace) -> str:
+    """Say which workers predict; nothing where this process does."""
+    if options.workers is not None:
+        return f"on {options.workers} workers of this machine"
+    return "" if options.scheduler is None else f"on the workers of {options.scheduler}"
 
 
 def _batch_options(options: argparse.Namespace) -> BatchOptions:
