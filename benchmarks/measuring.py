@@ -1,0 +1,245 @@
+"""Measure predictions from outside and from inside: seconds, processor time, memory, stages, chunks read.
+
+``measure`` runs ``ndx-cinac predict`` in a process of its own, with a clock on each stage of the work;
+``count_chunks`` predicts in this process from a file object that notes every read of HDF5.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import json
+import os
+import platform
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+STAGES = (
+    ("traces.extraction", "take_sample", "sampling"),
+    ("traces.extraction", "fit_frame_model", "footprints"),
+    ("traces.extraction", "MeasuredSample", "footprints"),
+    ("traces.extraction", "prepare", "footprints"),
+    ("traces.frames", "FrameModel.measure", "correcting and demixing"),
+    ("traces.plan", "TracePlan.traces", "correcting and demixing"),
+    ("traces.extraction", "Traces.channels", "channels"),
+    ("prediction.traces", "extract_traces", "waiting for frames"),
+    ("networks", "CompiledNetwork.predict", "network"),
+    ("reading.masks", "read_masks", "opening"),
+    ("writing.predictions", "write_predictions", "writing"),
+)
+"""What is timed: module, callable, stage. The time of one that is called within another counts for itself."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One prediction.
+
+    Attributes
+    ----------
+    seconds, cpu_seconds : float
+        From the start of the process to its end; processor time of all its threads.
+    peak_bytes : int
+        Largest resident memory.
+    startup : float
+        Seconds from the start of the process to the first read of the movie.
+    stages : dict of str to float
+        Seconds of the main thread by stage; "start-up and rest" is what no stage takes.
+    reader_cpu : float
+        Processor time of reading and decompressing frames, whatever thread does it.
+    """
+
+    seconds: float
+    cpu_seconds: float
+    peak_bytes: int
+    startup: float
+    stages: dict[str, float]
+    reader_cpu: float
+
+
+def measure(path: Path, *options: str) -> Measured:
+    """Predict a file as ``ndx-cinac predict`` does, the output beside it, and measure that."""
+    output = path.with_suffix(".predicted.nwb")
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "MEASURE_START": repr(time.time())}
+    command = [sys.executable, __file__, str(path), "-o", str(output), "--overwrite", "-q", *options]
+    started = time.perf_counter()
+    process = subprocess.Popen(command, env=environment, text=True, stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    lines = process.stdout.read().splitlines()
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - started
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        what = f"predicting {path} failed: {' '.join(lines[-3:])}"
+        raise RuntimeError(what)
+    output.unlink()
+    inside = json.loads(lines[-1])
+    inside["stages"]["start-up and rest"] = seconds - sum(inside["stages"].values())
+    cpu = usage.ru_utime + usage.ru_stime
+    kilobyte = 1024 if sys.platform != "darwin" else 1
+    return Measured(seconds, cpu, usage.ru_maxrss * kilobyte, **inside)
+
+
+class Clock:
+    """Seconds of the main thread by stage, without those of stages that lie within."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._open: list[str] = []
+        self._since = time.perf_counter()
+
+    def wrap(self, function: Callable[..., Any], stage: str) -> Callable[..., Any]:
+        """Return the function with its time counted for a stage."""
+
+        @functools.wraps(function)
+        def timed(*args: Any, **kwargs: Any) -> Any:
+            if threading.current_thread() is not threading.main_thread():
+                return function(*args, **kwargs)
+            self._turn()
+            self._open.append(stage)
+            try:
+                return function(*args, **kwargs)
+            finally:
+                self._turn()
+                self._open.pop()
+
+        return timed
+
+    def _turn(self) -> None:
+        now = time.perf_counter()
+        if self._open:
+            self.seconds[self._open[-1]] = self.seconds.get(self._open[-1], 0.0) + now - self._since
+        self._since = now
+
+
+def predict_timed(arguments: list[str]) -> None:
+    """Run ``ndx-cinac predict`` with clocks in this process and print what they show as one JSON line."""
+    clock, reads = Clock(), {"first": 0.0, "cpu": 0.0}
+    import ndx_cinac.networks  # noqa: F401 - part of every start-up, and never of a stage
+    from ndx_cinac import movies
+    from ndx_cinac.cli import main
+
+    for module, name, stage in STAGES:
+        owner = importlib.import_module(f"ndx_cinac.{module}")
+        *path, last = name.split(".")
+        owner = functools.reduce(getattr, path, owner)
+        setattr(owner, last, clock.wrap(getattr(owner, last), stage))
+    importlib.import_module("ndx_cinac.writing").write_predictions = importlib.import_module(
+        "ndx_cinac.writing.predictions"
+    ).write_predictions
+    read = movies.StoredMovie.read
+
+    def timed_read(movie: Any, start: int, stop: int) -> NDArray[Any]:
+        reads["first"] = reads["first"] or time.time()
+        before = time.thread_time()
+        frames = read(movie, start, stop)
+        reads["cpu"] += time.thread_time() - before
+        return frames
+
+    movies.StoredMovie.read = timed_read  # type: ignore[method-assign]
+    code = main(["predict", *arguments])
+    if code:
+        sys.exit(code)
+    startup = reads["first"] - float(os.environ["MEASURE_START"])
+    print(json.dumps({"startup": startup, "stages": clock.seconds, "reader_cpu": reads["cpu"]}))
+
+
+class CountingFile:
+    """A file for h5py that notes where each read begins and how long it is."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("rb", buffering=0)
+        self.reads: list[tuple[int, int]] = []
+
+    def readinto(self, buffer: memoryview) -> int:
+        """Fill a buffer from the position on."""
+        self.reads.append((self._file.tell(), len(buffer)))
+        return self._file.readinto(buffer)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Go to a position."""
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        """Return the position."""
+        return self._file.tell()
+
+    def flush(self) -> None:
+        """Nothing was written."""
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+@dataclass(frozen=True)
+class ChunkCounts:
+    """How often the chunks of a movie were read from its file.
+
+    Attributes
+    ----------
+    times : ndarray of int64, shape (n_chunks,)
+        Reads of each chunk; a chunk that is read is decompressed as often.
+    """
+
+    times: NDArray[np.int64]
+
+    @property
+    def passes(self) -> float:
+        """Reads per chunk."""
+        return float(self.times.mean())
+
+
+def count_chunks(path: Path, movie: str) -> ChunkCounts:
+    """Predict activity from a file and count the reads of each chunk of the dataset `movie`.
+
+    HDF5 is given a file object, so that what is counted is what it asks the file for.
+    """
+    from pynwb import NWBHDF5IO
+
+    from ndx_cinac import predict_activity
+
+    source = CountingFile(path)
+    with h5py.File(source, "r") as file, NWBHDF5IO(file=file, mode="r") as io:
+        nwbfile = io.read()
+        spans: list[tuple[int, int]] = []
+        file[movie].id.chunk_iter(lambda chunk: spans.append((chunk.byte_offset, chunk.size)))
+        source.reads.clear()
+        predict_activity(nwbfile)
+        reads = np.array(source.reads, np.int64).reshape(-1, 2)
+    source.close()
+    starts, stops = np.array(sorted(spans), np.int64).T @ np.array([[1, 1], [0, 1]])
+    times = np.zeros(len(starts), np.int64)
+    for start, length in reads:
+        first = np.searchsorted(stops, start, side="right")
+        last = np.searchsorted(starts, start + length, side="left")
+        times[first:last] += 1
+    return ChunkCounts(times)
+
+
+def describe_machine() -> str:
+    """Say on what is measured, and how busy that is."""
+    cpu = platform.processor() or platform.machine()
+    if Path("/proc/cpuinfo").exists():
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        cpu = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), cpu)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    names = ("ndx-cinac", "tensorflow", "keras", "pynwb", "h5py", "numpy")
+    versions = ", ".join(f"{name} {version(name)}" for name in names)
+    load = ", ".join(f"{value:.1f}" for value in os.getloadavg()) if hasattr(os, "getloadavg") else "?"
+    names_and_versions = f"Python {platform.python_version()}, {versions}"
+    return f"{cores} cores of {cpu}; {names_and_versions}; load {load} at the beginning"
+
+
+if __name__ == "__main__":
+    predict_timed(sys.argv[1:])
