@@ -187,6 +187,13 @@ def test_description_shows_people_what_matters():
     assert max(map(len, text.splitlines())) <= 100
 
 
+def test_description_shows_whether_probabilities_mean_what_they_say():
+    rows = [{"predicted": 0.052, "true": 0.031, "frames": 9}, {"predicted": 0.55, "true": 0.6}, {"true": 1}]
+    text = card(metrics={"data": "fields", "reliability": rows}).describe()
+    assert "reliability: predicted, and true: 0.05 0.03; 0.55 0.60\n" in text
+    assert "predicted, and true" not in card(metrics={"reliability": [1, "a"]}).describe()
+
+
 def test_description_leaves_deeply_nested_settings_to_the_json():
     nested = {"data": "fields", "settings": {"simulation": {"movie": {"shape": [1, 2]}}}}
     figures = {"by noise": {"low": {"average_precision": 0.9, "n_frames": 7}}, "curve": [{"true": 1}]}

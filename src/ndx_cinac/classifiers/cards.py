@@ -241,10 +241,22 @@ def _figures(values: Mapping[str, Any], of: str = "") -> list[str]:
     own = _own(values)
     chosen = _listed({name: own[name] for name in SHOWN_FIGURES if name in own} or own)
     lines = [f"{of}: {chosen}" if of else chosen] if chosen else []
+    reliability = _reliability(values.get("reliability"))
+    lines += [f"{of} {reliability}".strip()] if reliability else []
     for name, part in values.items():
         if isinstance(part, Mapping):
             lines += _figures(part, f"{of} {name}".strip())
     return lines
+
+
+def _reliability(rows: Any) -> str:
+    """Predicted probabilities beside how often they were true; empty where a card does not say."""
+    known = [row for row in rows if isinstance(row, Mapping)] if isinstance(rows, list | tuple) else []
+    pairs = [(row.get("predicted"), row.get("true")) for row in known]
+    texts = [
+        f"{p:.2f} {t:.2f}" for p, t in pairs if isinstance(p, int | float) and isinstance(t, int | float)
+    ]
+    return f"reliability: predicted, and true: {'; '.join(texts)}" if texts else ""
 
 
 def _own(values: Mapping[str, Any]) -> dict[str, Any]:
