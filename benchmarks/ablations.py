@@ -197,10 +197,11 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--cache", help="folder that keeps fields, which rows share")
     parser.add_argument("--json", type=Path, help="file that keeps finished rows")
+    parser.add_argument("--only", default="", help="only rows whose name contains this, such as inputs:")
     options = parser.parse_args()
     rows = json.loads(options.json.read_text()) if options.json and options.json.exists() else []
     for ablation in ABLATIONS:
-        if ablation.name not in {row["left out"] for row in rows}:
+        if options.only in ablation.name and ablation.name not in {row["left out"] for row in rows}:
             rows.append(measure(ablation, options))
             if options.json:
                 options.json.write_text(json.dumps(rows, indent=1))
