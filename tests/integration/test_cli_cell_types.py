@@ -98,6 +98,25 @@ def test_options_that_do_not_go_together_are_refused_before_any_work(source, arg
     assert [path.name for path in source.parent.iterdir()] == [source.name]
 
 
+def test_a_converted_classifier_keeps_the_names_and_meanings_of_its_types(source, tmp_path, capsys):
+    folder, out = tmp_path / "mine", tmp_path / "out.nwb"
+    files = [TYPING[1], TYPING[3]]
+    binary = str(DATA / "cell_types_binary.yaml")
+    assert main(["classifiers", "convert", *files, str(folder), "--cell-type-yaml", binary]) == 1
+    assert "for a classifier of 1 output; 'cell_type_w50' has 3" in capsys.readouterr().err
+    activity = [str(MODEL), str(WEIGHTS), str(folder), "--cell-type-yaml", TYPES]
+    assert main(["classifiers", "convert", *activity]) == 1
+    assert "predicts activity: there are no cell types to name" in capsys.readouterr().err
+    assert not folder.exists()
+    assert main(["classifiers", "convert", *files, str(folder), "--cell-type-yaml", TYPES]) == 0
+    assert f"next: ndx-cinac predict FILE --task cell-type --classifier {folder}" in capsys.readouterr().out
+    arguments = ["predict", str(source), "--task", "cell-type", "--classifier", str(folder)]
+    assert main([*arguments, "-o", str(out)]) == 0
+    result = read_cell_type_predictions(out)
+    assert result.cell_types == ("interneuron", "pyramidal", "noise")
+    assert result.meanings["pyramidal"].synonyms == ("pyr", "pyramidal cell")
+
+
 def test_files_of_cell_types_are_checked(tmp_path, capsys):
     assert main(["cell-types", "check", TYPES, *TYPING]) == 0
     printed = capsys.readouterr().out

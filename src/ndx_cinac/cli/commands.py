@@ -88,10 +88,12 @@ def classifiers_convert(options: Namespace) -> None:
         options.output,
         name=options.name,
         classes=options.classes,
+        cell_types=options.cell_type_yaml,
         overwrite=options.overwrite,
     )
     _say(options, card.describe())
-    _say(options, f"next: ndx-cinac predict FILE --classifier {options.output}")
+    task = " --task cell-type" if card.task == "cell_type" else ""
+    _say(options, f"next: ndx-cinac predict FILE{task} --classifier {options.output}")
 
 
 def convert(options: Namespace) -> None:

@@ -105,7 +105,11 @@ def _classifiers(verbs: Any, common: argparse.ArgumentParser) -> None:
     convert.add_argument("weights", metavar="WEIGHTS.h5", help="the weights that DeepCINAC wrote")
     convert.add_argument("output", metavar="FOLDER", help="folder of the new classifier")
     convert.add_argument("--name", help="what it is to be called (the weights' file name)")
-    convert.add_argument("--classes", nargs="+", metavar="CLASS", help="names of its outputs, in order")
+    named = convert.add_mutually_exclusive_group()
+    named.add_argument("--classes", nargs="+", metavar="CLASS", help="names of its outputs, in order")
+    named.add_argument(
+        "--cell-type-yaml", metavar="TYPES.yaml", help="names, keywords and meanings of its cell types"
+    )
     add_overwrite(convert, "replace the classifier if it exists")
 
 

@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from ..cell_types.categories import read_cell_types
 from ..classifiers import Classifier, ModelCard, save_classifier
 from ..classifiers.files import sha256_of
 from ..deepcinac.patches import ACTIVITY_INPUTS, CELL_TYPE_INPUTS
@@ -20,6 +21,9 @@ ACTIVITY_CLASSES = {1: ("active",), 2: ("active", "fake transient"), 3: ("active
 """Names of an activity classifier's outputs, by their number."""
 
 DEFAULT_OVERLAP = 0.5
+
+MOST_CLASSES = 1000
+"""Outputs beyond which a network is no classifier of cells; one per frame of a window is far less."""
 
 MASKS = (
     "The cell's pixels are those of its drawn outline (its convex hull). The first input shows the cell. The "
@@ -95,6 +99,7 @@ def convert(
     *,
     name: str | None = None,
     classes: Sequence[str] | None = None,
+    cell_types: str | Path | None = None,
     overwrite: bool = False,
 ) -> ModelCard:
     """Write a classifier of DeepCINAC as a card and a ``.keras`` file that gives the same predictions.
@@ -105,6 +110,9 @@ def convert(
         As in `load_legacy`.
     folder : str or Path
         The classifier's folder, made here.
+    cell_types : str or Path, optional
+        The YAML file of a cell-type classifier's types: their names, keywords and meanings go on the card,
+        and the file is not needed again.
     overwrite : bool
         Whether a classifier that is there already is replaced.
 
@@ -116,12 +124,27 @@ def convert(
     Raises
     ------
     ClassifierError
-        As `load_legacy`.
+        As `load_legacy`, and if types of cells are named for a classifier of activity.
+    ConfigError
+        If the YAML file is refused, or names another number of types than the classifier has.
     OutputError
         If `folder` exists and is not to be replaced, or is no classifier.
     """
     classifier = load_legacy(model_json, weights_h5, name=name, classes=classes)
-    return save_classifier(classifier.network(), classifier.card, folder, overwrite=overwrite)
+    card = (
+        classifier.card if cell_types is None else _with_types(classifier.card, cell_types, str(model_json))
+    )
+    return save_classifier(classifier.network(), card, folder, overwrite=overwrite)
+
+
+def _with_types(card: ModelCard, cell_types: str | Path, where: str) -> ModelCard:
+    """Return a card that knows what its types are called."""
+    if card.task != "cell_type":
+        what = f"Classifier '{card.name}' predicts {card.task}: there are no cell types to name"
+        raise ClassifierError(what, where=where, fix="Leave the file of cell types out")
+    n_outputs = len(card.classes)
+    types = read_cell_types(cell_types, 1 if n_outputs == 1 else 2).fit(n_outputs, card.name)
+    return replace(card, classes=types.ordered[-n_outputs:], cell_types=types.to_dict())
 
 
 @dataclass(frozen=True)
@@ -164,7 +187,7 @@ def _card(architecture: Architecture, name: str, classes: Sequence[str] | None, 
         what = f"The network has inputs of {sorted(shapes)}; those of DeepCINAC are one to three of one shape"
         raise ClassifierError(what, where=where)
     activity = n_inputs == len(ACTIVITY_INPUTS)
-    n_classes, per_frame = _outputs(architecture, activity=activity)
+    n_classes, per_frame = _outputs(architecture, activity=activity, where=where)
     usual = ACTIVITY_CLASSES if activity else {1: ("predicted type",)}
     names = tuple(classes or usual.get(n_classes) or (f"class {number}" for number in range(n_classes)))
     if len(names) != n_classes:
@@ -202,11 +225,15 @@ def _card(architecture: Architecture, name: str, classes: Sequence[str] | None, 
     )
 
 
-def _outputs(architecture: Architecture, *, activity: bool) -> tuple[int, bool]:
+def _outputs(architecture: Architecture, *, activity: bool, where: str) -> tuple[int, bool]:
     """Return the number of classes, and whether the network decides on every frame of a window."""
     layers = {spec.name: spec for spec in architecture.layers}
-    last = layers[architecture.outputs[0]]
-    units = int((last.inner[0] if last.inner else last).settings["units"])
+    last = layers.get(architecture.outputs[0])
+    found = None if last is None else (last.inner[0] if last.inner else last).settings.get("units")
+    if last is None or type(found) is not int or not 1 <= found <= MOST_CLASSES:
+        what = f"The network's output '{architecture.outputs[0]}' is no layer with a number of units"
+        raise ClassifierError(what, where=where, fix="Give the .json that DeepCINAC wrote when it trained")
+    units = found
     spec, flat = last, False
     while not flat and len(spec.sources) == 1 and spec.sources[0] in layers:
         spec = layers[spec.sources[0]]
