@@ -203,7 +203,7 @@ def test_workers_that_take_several_recordings_at_once_are_refused(sessions, reci
 
     with (
         distributed.LocalCluster(
-            n_workers=1, threads_per_worker=2, processes=False, dashboard_address=None
+            n_workers=1, threads_per_worker=2, processes=False, dashboard_address="127.0.0.1:0"
         ) as cluster,
         distributed.Client(cluster) as client,
         pytest.raises(ConfigError, match="up to 2 recordings at once"),

@@ -164,6 +164,12 @@ def test_recipes_that_cannot_be_followed_are_refused(recipe, words):
         Recipe(**recipe)
 
 
+def test_folder_that_cannot_be_made_is_named(tmp_path, tiny_classifier):
+    touch(tmp_path / "data" / "sub" / "a.nwb", tmp_path / "out" / "sub")
+    with pytest.raises(OutputError, match="The folder for the outputs cannot be made"):
+        predict_many(tmp_path / "data", tmp_path / "out", Recipe(classifier=tiny_classifier))
+
+
 def test_too_little_memory_for_workers_is_refused(tmp_path, tiny_classifier):
     pytest.importorskip("distributed")
     touch(tmp_path / "a.nwb")

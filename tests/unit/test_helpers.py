@@ -145,3 +145,26 @@ def test_network_of_helpers_gives_what_one_process_gives_bit_for_bit(mock, tiny_
         helped = predict_activity(mock.recording, tiny_classifier, options=options)
     np.testing.assert_array_equal(helped.probabilities, alone.probabilities)
     assert [list(part.roi_rows) for part in helpers.pieces] == [[0], [1], [2], [3]]
+
+
+@pytest.mark.tensorflow
+def test_legacy_classifiers_are_shared_by_groups_of_rois_and_groups_are_kept(tmp_path):
+    pytest.importorskip("tensorflow")
+    from pynwb import NWBHDF5IO
+
+    from ndx_cinac import PredictionOptions, predict_activity
+    from ndx_cinac.legacy import load_legacy
+    from ndx_cinac.testing.mock import mock_nwbfile_with_movie
+
+    with NWBHDF5IO(tmp_path / "session.nwb", "w") as io:
+        io.write(mock_nwbfile_with_movie(10, 60, shape=(60, 72)))
+    files = Path(__file__).parents[1] / "data" / "deepcinac"
+    classifier = load_legacy(files / "activity_w40.json", files / "activity_w40.h5")
+    helpers, options = Messengers(), PredictionOptions(resume_seconds=0.0)
+    alone = predict_activity(tmp_path / "session.nwb", classifier)
+    with helped_by(helpers):
+        helped = predict_activity(
+            tmp_path / "session.nwb", classifier, tmp_path / "helped.nwb", options=options
+        )
+    np.testing.assert_allclose(helped.probabilities, alone.probabilities, rtol=0, atol=1e-5)
+    assert helpers.pieces == [tuple(range(8)), (8, 9)]

@@ -52,7 +52,7 @@ def connected(options: BatchOptions) -> Iterator[Any]:
     Raises
     ------
     ConfigError
-        If the workers would have too little memory.
+        If the workers would have too little memory, or take several recordings at once.
     PredictionError
         If the scheduler cannot be reached, or has no workers.
     MissingExtraError
@@ -64,6 +64,7 @@ def connected(options: BatchOptions) -> Iterator[Any]:
             yield client
         return
     if not isinstance(options.scheduler, str):
+        _check_threads(options.scheduler)
         yield options.scheduler
         return
     try:
@@ -74,7 +75,16 @@ def connected(options: BatchOptions) -> Iterator[Any]:
             what, fix="Start one with: dask scheduler; then workers: dask worker"
         ) from error
     with client:
+        _check_threads(client)
         yield client
+
+
+def _check_threads(client: Any) -> None:
+    """Refuse workers that would hold several recordings in the memory of one process."""
+    most = max(client.nthreads().values(), default=1)
+    if most > 1:
+        what = f"A worker takes up to {most} recordings at once, in the memory of one process"
+        raise ConfigError(what, fix="Start workers with one thread of Dask each: dask worker --nthreads 1")
 
 
 @contextmanager
@@ -99,7 +109,7 @@ def _local(workers: int, memory: int | None) -> Iterator[Any]:
                 n_workers=workers,
                 threads_per_worker=1,  # of Dask: one recording at a time
                 memory_limit=share,
-                dashboard_address=None,
+                dashboard_address="127.0.0.1:0",
                 security=True,  # nobody else on this machine can hand out work
             ) as cluster,
         ):
@@ -122,19 +132,12 @@ def predict_on_workers(
 
     Raises
     ------
-    ConfigError
-        If a worker takes several recordings at once.
     PredictionError
         If the scheduler is lost.
     """
     _, distributed = _dask()
-    threads = client.nthreads()
-    if any(number > 1 for number in threads.values()):
-        what = (
-            f"A worker takes up to {max(threads.values())} recordings at once, in the memory of one process"
-        )
-        raise ConfigError(what, fix="Start workers with one thread of Dask each: dask worker --nthreads 1")
-    shared = len(jobs) % len(threads) if threads else 0
+    workers = len(client.nthreads())
+    shared = len(jobs) % workers if workers else 0
     run = uuid.uuid4().hex[:8]
     alone = len(jobs) == 1
     if alone:
@@ -172,7 +175,7 @@ def _on_worker(job: Job, topic: str | None, *, share: bool) -> RecordingOutcome:
         nonlocal told
         if topic is not None and (done == total or time.monotonic() - told > SECONDS_BETWEEN_EVENTS):
             told = time.monotonic()
-            worker.log_event(topic, (stage, done, total))
+            worker.log_event(topic, [stage, int(done), int(total)])
 
     with helped_by(OtherWorkers() if share else None):
         return predict_job(job, listen, repeated=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..errors import ConfigError
+from ..errors import ConfigError, OutputError
 from ..progress import Progress, silent
 from ..writing import OutputOptions
 from .goals import Goal, check_goals, find_goals
@@ -120,10 +120,19 @@ def predict_many(
 
             client = stack.enter_context(connected(chosen))
             work = predict_on_workers(client, jobs, progress or silent)
-        for job in jobs:
-            job.goal.output.parent.mkdir(parents=True, exist_ok=True)
+        _make_folders(jobs)
         outcomes.update(work)
     return BatchResult(tuple(outcomes[goal] for goal in goals), time.perf_counter() - started)
+
+
+def _make_folders(jobs: Sequence[Job]) -> None:
+    """Make the folders of all outputs."""
+    for folder in {job.goal.output.parent for job in jobs}:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            what = f"The folder for the outputs cannot be made: {error.strerror or error}"
+            raise OutputError(what, where=str(folder), fix="Choose another (--output-dir)") from error
 
 
 def _here(jobs: Sequence[Job], progress: Progress) -> Iterator[tuple[Goal, RecordingOutcome]]:
