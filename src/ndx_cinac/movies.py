@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 import logging
+import math
 import shutil
 import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from threading import Lock
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .chunk_reading import GzipChunks
 from .errors import ReadingError
+from .frame_files import FrameFile
+from .hdf5_files import empty_claim
 
 BLOCK_BYTES = 128 * 2**20
 """Most bytes of frames that are read together."""
 
 COPY_BYTES = 512 * 2**20
 """Most bytes in memory while a movie of very long chunks is copied."""
+
+MOST_FRAMES = 100_000_000
+"""Frames beyond which a movie is no recording: 38 days at 30 Hz. What is kept per frame would fill memory."""
+
+LARGEST_FRAME = 2**30
+"""Bytes beyond which a frame, or a chunk, is not read."""
 
 logger = logging.getLogger(__name__)
 
@@ -60,6 +70,9 @@ class Movie(ABC):
 
         The result has shape (stop - start, first, second). May be called from one other thread.
         """
+
+    def expect_all(self) -> None:  # noqa: B027 - most movies are read as they lie
+        """Be told that all frames are going to be read, in blocks."""
 
     def close(self) -> None:  # noqa: B027 - most movies hold nothing open
         """Release what the movie holds open."""
@@ -104,20 +117,30 @@ class StoredMovie(Movie):
         self.dtype = native_dtype(dataset.dtype, where)
         self._dataset = dataset
         self._plane = _plane_index(dataset.shape)
+        self._where = where
+        claim = empty_claim(dataset)
+        if claim:
+            what = f"The movie was never written, or for the least part: of shape {self.shape}, {claim}"
+            raise ReadingError(what, where=where, fix="Copy the file again from where it was recorded")
         chunks = getattr(dataset, "chunks", None) or (1, *self.shape[1:])
+        _check_sizes(self.shape, chunks, self.dtype.itemsize, where)
         self._chunks = tuple(min(chunk, length) for chunk, length in zip(chunks[:3], self.shape, strict=True))
         long = self._chunks[0] > max(1, block_bytes // self.frame_bytes)
         self.chunk_frames = 1 if long else self._chunks[0]
         self.temporary_bytes = self.n_frames * self.frame_bytes if long else 0
         self._direct_reads = 0
         self._lock = Lock()
-        self._file: IO[bytes] | None = None
-        self._copy: NDArray[Any] | None = None
+        self._copy: FrameFile | None = None
+        self._gzip = GzipChunks(dataset) if GzipChunks.can_read(dataset) else None
 
     @property
     def dataset(self) -> Any:
         """The stored frames."""
         return self._dataset
+
+    def expect_all(self) -> None:
+        """Copy a movie of very long chunks when it is read next, so that each chunk is read once."""
+        self.READS_BEFORE_COPY = 0
 
     def read(self, start: int, stop: int) -> NDArray[Any]:
         """Frames ``start`` to ``stop`` (exclusive)."""
@@ -127,8 +150,32 @@ class StoredMovie(Movie):
                 if self._copy is None and self._direct_reads == self.READS_BEFORE_COPY + 1:
                     self._make_copy()
         if self._copy is not None:
-            return np.array(self._copy[start:stop])
-        return np.asarray(self._dataset[(slice(start, stop), *self._plane)], dtype=self.dtype)
+            return self._copy.read(start, stop)
+        return self._read_stored(start, stop)
+
+    def _read_stored(self, start: int, stop: int) -> NDArray[Any]:
+        """Read frames from the dataset; of those that cannot be read, the first are named."""
+        try:
+            return self._box(slice(start, stop), *self._plane[:2])
+        except (OSError, RuntimeError, ValueError) as error:  # a checksum, a filter, a part that is missing
+            step = self._chunks[0]
+            first = start // step * step
+            if first + step >= stop:
+                what = (
+                    f"Frames {start} to {min(stop, self.n_frames) - 1} of the movie cannot be read: {error}"
+                )
+                fix = "Copy the file again from where it was recorded: these chunks are damaged"
+                raise ReadingError(what, where=self._where, fix=fix) from error
+        middle = first + max(1, (stop - first) // step // 2) * step
+        parts = self._read_stored(start, middle), self._read_stored(middle, stop)
+        return np.concatenate(parts)
+
+    def _box(self, *box: slice) -> NDArray[Any]:
+        """Read a box of frames, lines and columns, by threads where its chunks allow that."""
+        found = None if self._gzip is None else self._gzip.read(*box)
+        if found is None:
+            found = self._dataset[(*box, *self._plane[2:])]
+        return np.asarray(found, dtype=self.dtype).reshape(np.shape(found)[:3])
 
     def _make_copy(self) -> None:
         """Copy the movie to a temporary file, frame after frame, reading every chunk once."""
@@ -139,10 +186,9 @@ class StoredMovie(Movie):
             text = "No room for a temporary copy of the movie (%.1f GB, %s has %.1f GB): reading will be slow"
             logger.warning(text, needed, folder, have)
             return
-        self._file = tempfile.TemporaryFile(prefix="ndx-cinac-")  # noqa: SIM115 - closed by close
-        copy = np.memmap(self._file, dtype=self.dtype, mode="w+", shape=self.shape)
+        copy = FrameFile(self.shape, self.dtype)
         frames, lines, columns = self._chunks
-        # Whole lines where they fit: narrow tiles would touch every page of the copy again and again.
+        # Whole lines where they fit: a narrow tile is written line by line.
         tile = frames * lines * columns * self.dtype.itemsize
         columns = min(self.shape[2], max(1, COPY_BYTES // tile) * columns)
         for line in range(0, self.shape[1], lines):
@@ -153,15 +199,21 @@ class StoredMovie(Movie):
                         slice(line, line + lines),
                         slice(column, column + columns),
                     )
-                    copy[part] = self._dataset[(*part, *self._plane[2:])]
+                    try:
+                        tile = self._box(*part)
+                    except (OSError, RuntimeError, ValueError) as error:
+                        last = min(start + frames, self.n_frames) - 1
+                        what = f"Frames {start} to {last} of the movie cannot be read: {error}"
+                        fix = "Copy the file again from where it was recorded: these chunks are damaged"
+                        raise ReadingError(what, where=self._where, fix=fix) from error
+                    copy.write(tile, (start, line, column))
         self._copy = copy
 
     def close(self) -> None:
         """Release the temporary copy."""
-        self._copy = None
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        if self._copy is not None:
+            self._copy.close()
+            self._copy = None
 
 
 def iterate_blocks(movie: Movie, block_frames: int) -> Iterator[tuple[int, int]]:
@@ -215,6 +267,21 @@ def movie_shape(shape: tuple[int, ...], where: str | None) -> tuple[int, int, in
         what = f"A movie has three axes (frame and two of space), this one has shape {lengths}"
         raise ReadingError(what, where=where)
     return lengths[0], lengths[1], lengths[2]
+
+
+def _check_sizes(shape: tuple[int, int, int], chunks: tuple[int, ...], item: int, where: str | None) -> None:
+    """Refuse a movie whose number of frames, frames or chunks cannot be meant."""
+    frame, chunk = shape[1] * shape[2] * item, math.prod(chunks) * item
+    fix = "Copy the file again from where it was recorded"
+    if shape[0] > MOST_FRAMES:
+        what = f"The movie has {shape[0]:,} frames, more than {MOST_FRAMES:,}"
+        raise ReadingError(what, where=where, fix=fix)
+    if frame > LARGEST_FRAME:
+        what = f"The movie's frames of {shape[1]} x {shape[2]} pixels have {frame:,} bytes each"
+        raise ReadingError(what, where=where, fix=fix)
+    if chunk > 2 * LARGEST_FRAME:
+        what = f"The movie's chunks of {tuple(chunks)} have {chunk:,} bytes, which do not fit in memory"
+        raise ReadingError(what, where=where, fix="Store it anew in chunks of some megabytes")
 
 
 def _plane_index(shape: tuple[int, ...]) -> tuple[Any, ...]:

@@ -28,6 +28,12 @@ def test_runs_begin_at_chunks_and_hold_whole_ones():
     assert len(runs) == 100
 
 
+@pytest.mark.parametrize("chunk", [100, 150, 333])
+def test_a_run_meets_one_chunk_where_these_are_longer(chunk):
+    runs = plan_runs(6000, 510, chunk)
+    assert all(start // chunk == (stop - 1) // chunk for start, stop in runs)
+
+
 @pytest.mark.parametrize("chunk", [1, 10, 500, 24000])
 def test_runs_cover_the_whole_movie(chunk):
     starts = np.array([start for start, _ in plan_runs(24000, 1000, chunk)])

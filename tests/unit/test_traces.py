@@ -216,7 +216,7 @@ def test_a_long_movie_is_read_once_after_a_sample_of_a_fifth(chunk_frames):
     assert counts.min() == 1
     assert counts.max() <= 2
     assert 0.02 * 5000 <= (counts == 2).sum() <= 0.2 * 5000
-    assert max(stop - start for start, stop in movie.calls) <= 1000
+    assert max(stop - start for start, stop in movie.calls) <= 1600  # four blocks of float32
     if chunk_frames <= 100:
         assert all(start % chunk_frames == 0 for start, _ in movie.calls)
 

@@ -165,6 +165,7 @@ def extract_traces(
     if not len(kept):
         what = "No ROI can be predicted: each one is empty, outside of the frame or not selected"
         raise PredictionError(what, fix="See each ROI's reason with: ndx-cinac inspect FILE")
+    movie.expect_all()
     sample = take_sample(movie, options.sample_frames, options.sample_bytes, progress=progress)
     model = fit_frame_model(sample.frames)
     block_frames = max(FEWEST_TOGETHER, options.block_bytes // (4 * movie.shape[1] * movie.shape[2]))
@@ -172,6 +173,10 @@ def extract_traces(
     plan, notes = prepare(measured, rois, options)
     if journal is not None:
         journal.tie(movie=digest_of(sample))
+    still = movie.n_frames > 1 and all((frame == sample.frames[0]).all() for frame in sample.frames)
+    if not sample.whole:
+        measured.release()  # before traces begin to fill memory
+        del sample
     coefficients = np.zeros((movie.n_frames, N_TERMS), np.float32)
     missing = np.zeros(movie.n_frames, np.bool_)
     store = TraceStore(len(kept), len(TRACES), movie.n_frames, options.store_bytes)
@@ -191,7 +196,7 @@ def extract_traces(
         count = int(missing.sum())
         are = f"{count} of {len(missing)} frames {'is' if count == 1 else 'are'}"
         notes = (*notes, f"{are} blank or not finite: traces are interpolated there")
-    if movie.n_frames > 1 and (sample.frames == sample.frames[:1]).all():
+    if still:
         notes = (*notes, "The movie is the same in all frames that were sampled: there is no activity to see")
     return Traces(
         store,

@@ -41,9 +41,9 @@ class RangeWork:
 
 
 def stretch_frames(movie: Movie, block_frames: int) -> int:
-    """Frames that are read together: whole chunks, as long as these are not much longer than a block."""
+    """Frames that are read together: whole chunks, unless these take more bytes than four blocks do."""
     stretch = movie.chunk_frames * max(1, block_frames // movie.chunk_frames)
-    return min(stretch, 4 * block_frames)
+    return min(stretch, 4 * block_frames * max(1, 4 // movie.dtype.itemsize))
 
 
 def cut_ranges(movie: Movie, block_frames: int, first: int) -> list[tuple[int, int]]:

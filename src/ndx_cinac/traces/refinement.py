@@ -74,6 +74,10 @@ class MeasuredSample:
         neighbours = np.diff(self.present) == 1
         return np.flatnonzero(neighbours & self._follows[self.present[:-1]])
 
+    def release(self) -> None:
+        """Let go of the frames: for a movie that is read again as a whole."""
+        self.frames, self._kept = self.frames[:0].copy(), None
+
     def block(self, part: slice) -> FrameBlock:
         """Frames of the sample as deviations, without measuring their corrections again."""
         if self._kept is not None and part == self._parts[0]:

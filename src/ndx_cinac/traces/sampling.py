@@ -56,8 +56,11 @@ def plan_runs(n_frames: int, n_wanted: int, chunk_frames: int) -> list[tuple[int
         length = max(min(SHORTEST_RUN, n_wanted), n_wanted // FEWEST_RUNS)
     n_runs = max(1, n_wanted // length)
     starts = np.linspace(0, n_frames - length, n_runs).astype(np.int64)
-    if chunk_frames <= length and length % chunk_frames == 0:
-        starts -= starts % chunk_frames
+    within = starts % chunk_frames
+    if length % chunk_frames == 0:
+        starts -= within
+    elif length < chunk_frames and 2 * n_runs * length <= n_frames:
+        starts -= np.maximum(within + length - chunk_frames, 0)  # so that a run meets one chunk, not two
     return [(int(start), int(start) + length) for start in np.unique(starts)]
 
 
