@@ -27,9 +27,12 @@ def empty_claim(dataset: Any) -> str:
 
     HDF5 files can describe 2^40 frames of which not one was written. Zarr arrays are judged alike.
     """
-    size = math.prod(dataset.shape or (0,)) * np.dtype(dataset.dtype).itemsize
-    stored = _stored_bytes(dataset)
-    if stored is None or size <= max(FREE_BYTES, MOST_EXPANSION * stored):
+    inner = getattr(dataset, "dataset", dataset)  # hdmf wraps those that hold references or structures
+    stored = _stored_bytes(inner)
+    if stored is None:
+        return ""
+    size = math.prod(inner.shape or (0,)) * np.dtype(inner.dtype).itemsize
+    if size <= max(FREE_BYTES, MOST_EXPANSION * stored):
         return ""
     return f"it claims {size:,} bytes, and the file holds {stored:,} bytes of them"
 

@@ -12,8 +12,9 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
-from ..errors import MissingExtraError
+from ..errors import MissingExtraError, ReadingError
 from ..writing import OutputOptions, check_output
+from .printing import printable
 
 
 def demo(options: Namespace) -> None:
@@ -54,7 +55,9 @@ def inspect(options: Namespace) -> None:
     reading = _reading(options)
     asked = (reading.movie, reading.segmentation, reading.axes, options.classifier)
     report = inspect_file(options.file, *asked, rois=reading.rois)
-    print(json.dumps(report.to_dict(), indent=2) if options.json else report.to_text())
+    print(json.dumps(report.to_dict(), indent=2) if options.json else printable(report.to_text()))
+    if report.problem is not None:
+        raise ReadingError(report.problem)
 
 
 def classifiers_list(options: Namespace) -> None:

@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import Any, NoReturn
 
 from ..errors import CinacError
+from .printing import printable
 
 DESCRIPTION = "Predict cell activity from calcium-imaging movies in NWB files, and write it into NWB files."
 
@@ -130,5 +131,5 @@ def _failed(options: argparse.Namespace, text: str, error: Exception) -> int:
 
 def _said(text: str, status: int) -> int:
     """Print a message on standard error and return the exit status."""
-    print(f"ndx-cinac: {text}", file=sys.stderr)
+    print(f"ndx-cinac: {printable(text)}", file=sys.stderr)
     return status

@@ -21,6 +21,7 @@ from pynwb.ophys import (
 from ..errors import ReadingError
 from ..movies import movie_shape
 from .masks import image_mask_shape
+from .opening import readable
 from .tiff_movies import is_tiff
 
 NOT_OF_CELLS = re.compile(r"(?<![a-z])(behav|eye|pupil|face|camera|video|whisker|lick|stim|mask)")
@@ -85,6 +86,11 @@ class FileContents:
 
 def survey(nwbfile: NWBFile) -> FileContents:
     """List the image series, segmentations and stored traces of a file; nothing of their data is read."""
+    with readable(nwbfile):
+        return _survey(nwbfile)
+
+
+def _survey(nwbfile: NWBFile) -> FileContents:
     found = list(_walk(nwbfile))
     stacks = {
         each.corrected.object_id: each

@@ -11,6 +11,7 @@ from hdmf.data_utils import DataIO
 from numpy.typing import NDArray
 
 from ..errors import ConfigError, ReadingError
+from ..hdf5_files import empty_claim
 from .image_masks import image_entries, image_shape
 
 FAIR_PART = 0.2
@@ -150,6 +151,9 @@ def read_masks(table: Any) -> MaskPixels:
         raise ReadingError(what, where=where, fix=f"It has the columns {', '.join(table.colnames)}")
     for name in present:
         data = _stored(table[name])
+        _check_stored(
+            data if name == "image_mask" else _stored(getattr(table[name], "target", table[name])), where
+        )
         if name == "image_mask":
             entries = image_entries(data, where, FAIR_PART * (1 - ROUNDING))
             pixels = _assemble(name, ids, entries, {}, image_shape(data, where))
@@ -176,9 +180,9 @@ def _list_entries(
     if not hasattr(column, "target"):
         what = f"{name} has no index: which of its entries belong to which ROI is not told"
         raise ReadingError(what, where=where)
-    ends = np.asarray(column.data[:], dtype=np.int64)  # unsigned ends would wrap around when subtracted
-    starts = np.concatenate([[0], ends[:-1]])
     data = _stored(column.target)
+    ends = _ends(column, name, n_rows, len(data), where)
+    starts = np.concatenate([[0], ends[:-1]])
     faults: dict[int, str] = {}
     blocks = []
     lowest, highest = np.full(n_rows, np.inf), np.full(n_rows, -np.inf)
@@ -199,6 +203,25 @@ def _list_entries(
         row = last
     faults |= _several_planes(lowest, highest, where)
     return tuple(np.concatenate(each) for each in zip(*blocks, strict=True)), faults
+
+
+def _check_stored(data: Any, where: str) -> None:
+    """Refuse masks that claim to be more than the file holds of them."""
+    claim = empty_claim(data) if hasattr(data, "shape") and hasattr(data, "dtype") else ""
+    if claim:
+        what = f"The masks of shape {tuple(data.shape)} were never written, or for the least part: {claim}"
+        raise ReadingError(what, where=where, fix="Copy the file again from where it was made")
+
+
+def _ends(column: Any, name: str, n_rows: int, n_entries: int, where: str) -> NDArray[np.int64]:
+    """Where the entries of each row end; unsigned ends would wrap around when subtracted."""
+    stored = np.asarray(column.data[:])
+    ends = stored.astype(np.int64, copy=False).ravel() if stored.dtype.kind in "ui" else np.zeros(0, np.int64)
+    bounds = np.concatenate([[0], ends, [n_entries]])
+    if len(ends) != n_rows or (np.diff(bounds) < 0).any() or (n_rows and stored.max() > n_entries):
+        what = f"{name}'s index does not divide its {n_entries} entries among the {n_rows} ROIs"
+        raise ReadingError(what, where=where, fix="Write the segmentation again: its index is damaged")
+    return ends
 
 
 def _columns(entries: Any, count: int) -> NDArray[np.float64]:
@@ -232,7 +255,9 @@ def _several_planes(lowest: NDArray[np.float64], highest: NDArray[np.float64], w
 
 def _fair(row: NDArray[Any], weights: NDArray[Any], n_rows: int) -> NDArray[np.bool_]:
     """Whether each weight is above 0 and a fair part of its row's maximum."""
-    good = np.isfinite(weights) & (weights > 0)
+    with np.errstate(over="ignore"):  # beyond the largest of float32 a weight is infinite, and no weight
+        single = np.asarray(weights, dtype=np.float32)
+    good = np.isfinite(single) & (single > 0)
     highest = np.zeros(n_rows)
     np.maximum.at(highest, row[good], weights[good])
     fair: NDArray[np.bool_] = good & (np.where(good, weights, 0) >= FAIR_PART * (1 - ROUNDING) * highest[row])

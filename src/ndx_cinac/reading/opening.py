@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import h5py
 from pynwb import NWBHDF5IO, NWBFile
 
-from ..errors import ReadingError
+from ..errors import CinacError, ReadingError
 from ..extras import require
 from ..movies import Movie
 
 ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 """How an address begins, even where a Path has made one slash of two; a Windows drive has one letter only."""
+
+
+LONGEST_REASON = 300
+"""Characters of another package's message that are passed on."""
 
 
 @dataclass
@@ -75,7 +80,14 @@ def check_path(source: str | Path) -> Path:
         what = f"'{source}' is an address, not a path"
         raise ReadingError(what, fix="Download the file, or open it with pynwb and give the NWBFile object")
     path = Path(source).expanduser()
-    if not path.exists():
+    try:
+        there = path.exists()
+        if there and not path.is_dir():
+            path.open("rb").close()
+    except PermissionError as error:
+        what = f"'{path}' may not be read"
+        raise ReadingError(what, fix="Ask its owner for the right to read it") from error
+    if not there:
         what = f"'{path}' does not exist"
         raise ReadingError(what, fix="Check the path; relative paths start from the current folder")
     if not path.is_dir():
@@ -140,8 +152,30 @@ def _open_zarr(path: Path) -> OpenedFile:
         raise _unreadable(path, error) from error
 
 
+@contextmanager
+def readable(nwbfile: NWBFile) -> Iterator[None]:
+    """Turn what reading the contents of a damaged file raises into one sentence.
+
+    Objects are built lazily: links that lead nowhere, attributes of another type and chunks that cannot be
+    decoded surface where they are first used, as any exception of h5py, hdmf or pynwb.
+
+    Raises
+    ------
+    ReadingError
+        In the place of any exception but our own.
+    """
+    try:
+        yield
+    except CinacError:
+        raise
+    except Exception as error:
+        origin = str(getattr(nwbfile, "container_source", None) or "the NWB file in memory")
+        raise _unreadable(Path(origin), error) from error
+
+
 def _unreadable(path: Path, error: Exception) -> ReadingError:
     """Return the error for a file whose contents pynwb cannot read."""
-    first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    what = f"'{path}' cannot be read as an NWB file: {first_line}"
+    said = " ".join(str(error).split()) or "no more is known"
+    shown = said if len(said) <= LONGEST_REASON else f"{said[:LONGEST_REASON]} ..."
+    what = f"'{path}' cannot be read as an NWB file: {type(error).__name__}: {shown}"
     return ReadingError(what, fix="See what is wrong with: pynwb-validate FILE")

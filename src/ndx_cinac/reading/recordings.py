@@ -17,7 +17,7 @@ from ..recording import CinacRecording, Source
 from .axes import AxesOption, check_option, decide_axes, lay_on_movie
 from .file_contents import FileContents, MovieCandidate, survey
 from .masks import RoiSelection, read_masks
-from .opening import OpenedFile, open_nwbfile
+from .opening import OpenedFile, open_nwbfile, readable
 from .selection import Choice, choose
 from .series_movies import open_movie
 from .stored_traces import StoredTraces
@@ -142,6 +142,11 @@ def read_recording(
 
 def recording_from(opened: OpenedFile, contents: FileContents, options: ReadingOptions) -> CinacRecording:
     """Read a recording from an open file whose contents are known; closing the recording closes the file."""
+    with readable(opened.nwbfile):
+        return _recording_from(opened, contents, options)
+
+
+def _recording_from(opened: OpenedFile, contents: FileContents, options: ReadingOptions) -> CinacRecording:
     given = _given_movie(options.movie)
     name = None if given is not None or options.movie is None else str(options.movie)
     choice = choose(contents, name, options.segmentation, own_movie=given is not None)

@@ -35,6 +35,10 @@ def open_movie(candidate: MovieCandidate, path: Path | None) -> Movie:
         folder = Path.cwd() if path is None else path.resolve().parent
         paths = [_external_path(name, folder) for name in files]
         for name, each in zip(files, paths, strict=True):
+            if name.startswith(("\\\\", "//")):  # opening it would log in there
+                what = f"The movie's external_file '{name}' lies on another computer"
+                fix = "Copy it beside the NWB file, or give it with movie= (--movie)"
+                raise ReadingError(what, where=candidate.path, fix=fix)
             if not each.is_file():
                 what = f"The movie's external_file '{name}' does not exist at '{each}'"
                 fix = "Put it there, or give the movie with movie= (--movie)"
