@@ -134,6 +134,25 @@ def test_cell_types_come_back_from_zarr(source, classifier, tmp_path):
     assert stored.classifiers == result.classifiers
 
 
+@pytest.mark.parametrize("mode", ["copy", "in-place"])
+def test_zarr_files_get_cell_types_of_the_extension_beside_what_they_hold(classifier, tmp_path, mode):
+    hdmf_zarr = pytest.importorskip("hdmf_zarr")
+    session, out = str(tmp_path / "session.nwb.zarr"), str(tmp_path / "out.nwb.zarr")
+    with hdmf_zarr.NWBZarrIO(session, "w") as io:
+        io.write(mock_nwbfile_with_movie(N_ROIS, 60))
+    goal = OutputOptions(out if mode == "copy" else None, mode)
+    result = predict_cell_types(session, classifier, goal)
+    stored = read_cell_type_predictions(out if mode == "copy" else session)
+    np.testing.assert_array_equal(stored.probabilities, result.probabilities)
+    assert (stored.labels, dict(stored.meanings)) == (EXPECTED, dict(result.meanings))
+    with hdmf_zarr.NWBZarrIO(out if mode == "copy" else session, "r") as io:
+        nwbfile = io.read()
+        table = nwbfile.processing["cinac"]["CellTypePredictions"]
+        assert type(table) is ndx_cinac.CellTypePredictions
+        assert table["roi"].table is nwbfile.processing["ophys"]["ImageSegmentation"]["PlaneSegmentation"]
+        assert "TwoPhotonSeries" in nwbfile.acquisition
+
+
 def test_rows_that_are_asked_for_are_predicted_and_the_others_named(source, classifier, tmp_path):
     from ndx_cinac.reading import ReadingOptions, RoiSelection
 
