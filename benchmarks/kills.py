@@ -4,7 +4,8 @@
 
 Each run is a process of its own that gets SIGKILL at an operation on a file or at a moment within a stage,
 both drawn at random; after every third kill, the same command runs to its end and must give the bits of a run
-that nothing interrupted. Ends with an AssertionError where a source, an output or a folder is not as it should.
+that nothing interrupted. Ends with an AssertionError where a source, an output or a folder is not as it
+should be.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
@@ -10,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from ..errors import ConfigError, OutputError
+from ..errors import CinacError, ConfigError, OutputError
 from .exchanging import replace_whole
 from .unfinished import UnfinishedFolder, remove
 
@@ -246,12 +247,33 @@ def written_whole(goal: Path, folder: UnfinishedFolder | None = None) -> Iterato
             _flush(partial)
             replace_whole(partial, goal)
             held.finished = True
-        except OSError as error:
-            what = f"Writing failed: {error}"
+        except CinacError:
+            raise
+        except Exception as error:
+            reason = failure_of_disk(error)
+            if reason is None:
+                raise
+            what = f"Writing failed: {reason}"
             fix = "The source is as it was; free some room, or choose an output path elsewhere"
             raise OutputError(what, where=str(goal), fix=fix) from error
         finally:
             remove(partial)
+
+
+def failure_of_disk(error: BaseException) -> str | None:
+    """Return what the system says where it is behind an exception; None where it is not.
+
+    HDF5 says so in text (``errno = 28``), not always in an OSError, and hdmf wraps it in other exceptions.
+    """
+    step: BaseException | None = error
+    while step is not None:
+        number = re.search(r"errno = (\d+)", str(step))
+        if number is not None:
+            return os.strerror(int(number[1]))
+        if isinstance(step, OSError) and (step is error or step.errno is not None):
+            return str(step)
+        step = step.__cause__ or step.__context__
+    return None
 
 
 def _flush(path: Path) -> None:

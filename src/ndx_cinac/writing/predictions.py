@@ -32,6 +32,7 @@ from .output import (
     written_whole,
 )
 from .relocation import relocate
+from .room import bytes_for, reserve
 from .standalone import standalone_file
 from .stored import opened, remove_stored
 from .unfinished import UnfinishedFolder
@@ -243,6 +244,8 @@ def _append(results: Sequence[Result], options: OutputOptions, place: _Place) ->
     if options.overwrite:
         remove_stored(partial, tuple(all_names(options, tuple(names))))
     compress = not partial.is_dir()
+    if not partial.is_dir():
+        reserve(partial, bytes_for(results))
     with opened(partial, "r+") as (nwbfile, io):
         for each in results:
             add_to_nwbfile(each, nwbfile, names[each.task], compress=compress, folder=place.folder)
@@ -273,5 +276,7 @@ def _write_standalone(
             compress=not is_zarr(place.partial),
             folder=place.folder,
         )
+    if not is_zarr(place.partial):
+        reserve(place.partial, bytes_for(results, table))
     with _new_file(place.partial) as io:
         io.write(nwbfile, link_data=False)
