@@ -1,4 +1,4 @@
-"""YAML files of plain values, whoever wrote them: no tags, no aliases, no key twice, sensible size and depth."""
+"""YAML files of plain values: no tags, no aliases, no key twice, and of a sensible size and depth."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ LARGEST_FILE = 200_000
 
 DEEPEST = 30
 """Lists and mappings within each other; no file of ours needs more than six."""
+
+LARGEST_NUMBER = 2**63
+"""Whole numbers of this size and beyond are refused."""
 
 
 class _PlainLoader(yaml.SafeLoader):
@@ -38,6 +41,13 @@ class _PlainLoader(yaml.SafeLoader):
         node = super().compose_node(parent, index)
         self._depth -= 1
         return node
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        """Make a value; whole numbers of hundreds of digits are none that anything could be done with."""
+        value = super().construct_object(node, deep=deep)
+        if isinstance(value, int) and abs(value) >= LARGEST_NUMBER:
+            _refuse("a whole number is too large", node.start_mark)
+        return value
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         """Make a mapping whose keys all differ."""

@@ -53,7 +53,7 @@ def with_h5py(path: str) -> dict[str, Any]:
             "shape": list(series["data"].shape),
             "sum": float(series["data"][:].sum()),
             "threshold": float(series.attrs["threshold"]),
-            "movie": series["movie"].name.split("/")[-1],
+            "movie": list(series["movie/data"].shape),
             "cell_types": [each.decode() for each in cells["cell_type"][:]],
             "parameters": module["PredictionProvenance/parameters"][()].decode(),
             "first_frames": [int(each) for each in transients["first_frame"][:]],

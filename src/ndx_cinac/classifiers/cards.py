@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import textwrap
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields
@@ -16,6 +17,9 @@ Task = Literal["activity", "cell_type"]
 CARD_FORMAT = 1
 LARGEST_CARD = 1_000_000
 """Characters of JSON beyond which a card is refused."""
+
+LONGEST_NUMBER = 20
+"""Digits of a whole number; more would not be a number everywhere."""
 
 SHOWN_FIGURES = (
     "balanced_accuracy",
@@ -188,12 +192,23 @@ def _no_constant(name: str) -> NoReturn:
     raise ValueError(what)
 
 
+def _finite(digits: str) -> float:
+    """Return a number, unless it is too large to be one."""
+    value = float(digits)
+    return value if math.isfinite(value) else _no_constant(digits)
+
+
+def _sensible(digits: str) -> int:
+    """Return a whole number of no more than twenty digits."""
+    return int(digits) if len(digits) <= LONGEST_NUMBER else _no_constant(f"{digits[:LONGEST_NUMBER]}...")
+
+
 def _parse(text: str, where: str) -> dict[str, Any]:
     """Return the JSON object that `text` holds."""
     if len(text) > LARGEST_CARD:
         _refuse(f"The model card has {len(text):,} characters, more than {LARGEST_CARD:,}", where)
     try:
-        values = json.loads(text, parse_constant=_no_constant)
+        values = json.loads(text, parse_constant=_no_constant, parse_float=_finite, parse_int=_sensible)
     except (ValueError, RecursionError) as error:
         _refuse(f"The model card is not JSON: {error}", where)
     if not isinstance(values, dict):

@@ -82,7 +82,7 @@ class PredictionOptions:
             If a name is unknown or a value out of its range.
         """
         known = [f.name for f in fields(cls)]
-        unknown = sorted(set(values) - set(known))
+        unknown = sorted(str(name) for name in values if name not in known)
         if unknown:
             what = f"Unknown options of a prediction: {', '.join(unknown)}"
             raise ConfigError(what, fix=f"Known are: {', '.join(known)}")

@@ -76,7 +76,11 @@ class TraceOptions:
         ConfigError
             If a name is unknown or a value out of range.
         """
-        unknown = sorted(set(values) - {f.name for f in fields(cls)})
+        if not isinstance(values, Mapping):
+            what = f"Trace options are a mapping, not {type(values).__name__}"
+            raise ConfigError(what)
+        known = {f.name for f in fields(cls)}
+        unknown = sorted(str(name) for name in values if name not in known)
         if unknown:
             what = f"Unknown trace options: {', '.join(unknown)}"
             raise ConfigError(what, fix=f"Known are: {', '.join(f.name for f in fields(cls))}")

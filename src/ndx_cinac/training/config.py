@@ -139,7 +139,8 @@ class TrainingConfig:
             what = f"A mapping was expected, not {type(values).__name__}"
             raise ConfigError(what, where=where)
         made: dict[str, Any] = dict(values)
-        unknown = sorted(set(made) - {entry.name for entry in fields(cls)})
+        known = {entry.name for entry in fields(cls)}
+        unknown = [str(name) for name in made if name not in known]
         if unknown:
             what = f"Unknown training option '{unknown[0]}'"
             raise ConfigError(what, where=where, fix=f"Known are: {', '.join(e.name for e in fields(cls))}")
