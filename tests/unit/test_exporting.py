@@ -115,6 +115,8 @@ def test_csv_of_cell_types_joins_the_roi_table(copy, stored):
 def test_csv_says_what_the_types_mean(copy):
     about = header(export_predictions(copy, task="cell-type")[0])
     assert "pyramidal: Excitatory neuron [CL:0000598] (also: excitatory)" in about["cell types"]
+    assert about["classifier"].startswith("cell-type-mock 1.0 (sha256 ")
+    assert about["not predicted"] == "none"
 
 
 def test_csv_of_r_is_that_of_pandas(copy, tmp_path):

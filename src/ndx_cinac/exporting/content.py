@@ -13,8 +13,8 @@ from pynwb import NWBFile
 
 from ..neurodata import CellTypePredictions
 from ..reading.file_contents import survey
-from ..results import ActivityResult
-from ..writing import read_predictions
+from ..results import ActivityResult, Result
+from ..writing import read_cell_type_predictions, read_predictions
 from ..writing.output import MODULE, object_names
 
 if TYPE_CHECKING:
@@ -144,15 +144,6 @@ def exported_activity(nwbfile: NWBFile, name: str) -> ExportedActivity:
     times, seconds = result.times, result.times.seconds()
     how = "with timestamps" if times.timestamps is not None else f"at {times.frame_rate:g} Hz"
     span = f", from {seconds[0]:g} to {seconds[-1]:g} s" if len(seconds) else ""
-    used = [
-        f"{each.name} {each.version} (sha256 {each.sha256[:12]})"
-        + (
-            f": {_listed(result.roi_ids[result.classifier_index == k])}"
-            if len(result.classifiers) > 1
-            else ""
-        )
-        for k, each in enumerate(result.classifiers)
-    ]
     about = {
         "predictions": f"'{name}': probability, from 0 to 1, that each ROI is active in each frame",
         "definition": f"1 means: {result.definition}",
@@ -160,11 +151,11 @@ def exported_activity(nwbfile: NWBFile, name: str) -> ExportedActivity:
         "units": "what ends in _s in seconds; probabilities without unit; columns roi_ID bear the ROI's id",
         "times": f"{result.n_frames} frames {how}{span}",
         "threshold": f"{result.threshold:g}: at this probability or above a frame counts as active",
-        "classifier": "; ".join(used) or "none",
+        "classifier": _classifiers(result),
         "ROI table": _path(nwbfile, stored.rois.table),
         "ROI ids": _listed(result.roi_ids),
         "ROI rows": _listed(result.roi_rows),
-        "not predicted": "; ".join(f"row {row}: {why}" for row, why in result.skipped.items()) or "none",
+        "not predicted": _skipped(result),
         "counting": COUNTING,
     }
     return ExportedActivity(name, about, result)
@@ -173,19 +164,37 @@ def exported_activity(nwbfile: NWBFile, name: str) -> ExportedActivity:
 def exported_cell_types(nwbfile: NWBFile, name: str) -> ExportedCellTypes:
     """Take cell-type predictions out of an open file."""
     stored: CellTypePredictions = nwbfile.processing[MODULE][name]
-    frame = stored.to_dataframe()
+    result, frame = read_cell_type_predictions(nwbfile, name), stored.to_dataframe()
     types = tuple(str(each) for each in stored.cell_types)
     about = {
         "predictions": f"'{name}': predicted cell type, one ROI in each row",
+        "definition": f"1 means: {result.definition}" if result.definition else "not recorded",
         **_origin(nwbfile, name),
         "units": "probabilities and confidence from 0 to 1, without unit",
         "cell types": "; ".join(_meanings(stored)) or ", ".join(types),
-        "classifier": ", ".join(dict.fromkeys(frame["classifier"])) or "none",
+        "classifier": _classifiers(result),
         "ROI table": _path(nwbfile, stored["roi"].table),
         "ROI ids": _listed(frame["roi_id"].to_numpy()),
+        "not predicted": _skipped(result),
         "counting": COUNTING,
     }
     return ExportedCellTypes(name, about, frame, types)
+
+
+def _classifiers(result: Result) -> str:
+    """Say which classifiers predicted; of several, which ROIs each of them had, by their ids."""
+    several = len(result.classifiers) > 1
+    used = [
+        f"{each.name} {each.version} (sha256 {each.sha256[:12]})"
+        + (f": {_listed(result.roi_ids[result.classifier_index == k])}" if several else "")
+        for k, each in enumerate(result.classifiers)
+    ]
+    return "; ".join(used) or "none"
+
+
+def _skipped(result: Result) -> str:
+    """Say which rows of the ROI table were not predicted, and why."""
+    return "; ".join(f"row {row}: {why}" for row, why in result.skipped.items()) or "none"
 
 
 def _meanings(stored: CellTypePredictions) -> list[str]:
