@@ -83,6 +83,7 @@ def test_a_training_saves_a_classifier_that_says_what_it_is(trained):
         each["ROIs"] for each in card.metrics["types"].values()
     )
     assert len(card.known_failures) >= 5
+    assert any(failure.startswith("Types that are rare") for failure in card.known_failures)
 
 
 @pytest.mark.slow

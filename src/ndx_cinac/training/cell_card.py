@@ -34,6 +34,10 @@ LABELLED_FAILURES = (
     "how right these are.",
     "Other regions, ages, indicators or microscopes than those of its recordings were not tried.",
 )
+BALANCED_FAILURE = (
+    "Types that are rare in the recording are called too often: its probabilities hold where all types are "
+    "equally frequent, and types were weighted so in its training.",
+)
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,11 @@ def write_cell_card(
     """Write the card from what was trained on."""
     examples, simulated = trained.examples, not plan.jobs
     weighted = config.class_weights == CLASS_WEIGHTS[0]
+    failures = (
+        SIMULATED_FAILURES
+        if simulated
+        else tuple(failure.format(groups=_GROUPS[plan.split_by]) for failure in LABELLED_FAILURES)
+    )
     low, high = np.percentile(examples.diameters, [1, 99])
     return ModelCard(
         name=config.name,
@@ -85,9 +94,7 @@ def write_cell_card(
         roi_diameters=(round(float(low), 1), round(float(high), 1)),
         training=_record(config, plan, trained, seconds),
         metrics=dict(trained.metrics),
-        known_failures=SIMULATED_FAILURES
-        if simulated
-        else tuple(failure.format(groups=_GROUPS[plan.split_by]) for failure in LABELLED_FAILURES),
+        known_failures=(*failures, *(BALANCED_FAILURE if weighted else ())),
     )
 
 
