@@ -44,13 +44,15 @@ class LargeRecording:
     n_frames, n_rois, side : int
         Frames, ROIs (discs of 12 pixels, which may overlap), and pixels along either axis of the field.
     chunks : tuple of int
-        Of the movie; along time they hold all frames, or divide `period`.
+        Of the movie, cut to its shape; along time they hold all frames, or divide `period`.
     level : int
         Of gzip, which compresses the movie; 0 stores it in chunks that are not compressed.
     period : int
         Frames after which the movie repeats itself.
     masks : {"pixel", "image"}
         Mask column; image masks are float32, in gzip chunks of one mask.
+    traces : bool
+        Whether the ROIs' mean traces are stored: they tell a reader how masks lie on the movie.
     seed : int
         Of positions, activity and noise.
     """
@@ -62,7 +64,14 @@ class LargeRecording:
     level: int = 4
     period: int = 600
     masks: Literal["pixel", "image"] = "pixel"
+    traces: bool = True
     seed: int = 0
+
+    @property
+    def stored_chunks(self) -> tuple[int, ...]:
+        """Chunks that are no larger than the movie."""
+        shape = (self.n_frames, self.side, self.side)
+        return tuple(min(chunk, length) for chunk, length in zip(self.chunks, shape, strict=True))
 
     @property
     def cell_frames(self) -> int:
@@ -70,7 +79,7 @@ class LargeRecording:
         return self.n_frames * self.n_rois
 
     def write(self, path: Path) -> Path:
-        """Write the recording as an NWB file, with the ROIs' mean traces as a RoiResponseSeries."""
+        """Write the recording as an NWB file."""
         rng = np.random.default_rng(self.seed)
         discs = [self._disc(centre) for centre in rng.uniform(RADIUS, self.side - RADIUS, (self.n_rois, 2))]
         stretch, traces = self._frames(discs, rng)
@@ -109,7 +118,7 @@ class LargeRecording:
 
     def _write_movie(self, data: Any, stretch: NDArray[np.uint16]) -> None:
         """Write every chunk of one period at each of its repetitions, or chunks of all frames one by one."""
-        length, lines, columns = self.chunks
+        length, lines, columns = self.stored_chunks
         whole = length >= self.n_frames
         step = self.n_frames if whole else len(stretch)
         if not whole and (len(stretch) % length or self.n_frames % length):
@@ -141,7 +150,7 @@ class LargeRecording:
         )
         compression = {"compression": "gzip", "compression_opts": self.level} if self.level else {}
         shape = (self.n_frames, self.side, self.side)
-        movie = H5DataIO(shape=shape, dtype=np.dtype("uint16"), chunks=self.chunks, **compression)
+        movie = H5DataIO(shape=shape, dtype=np.dtype("uint16"), chunks=self.stored_chunks, **compression)
         nwbfile.add_acquisition(
             TwoPhotonSeries(name="TwoPhotonSeries", data=movie, imaging_plane=plane, unit="n.a.", rate=RATE)
         )
@@ -152,10 +161,12 @@ class LargeRecording:
             id=list(range(self.n_rois)),
             columns=self._masks(discs),
         )
-        rois = segmentation.create_roi_table_region("all", region=list(range(self.n_rois)))
-        series = RoiResponseSeries(name="RoiResponseSeries", data=traces, rois=rois, unit="n.a.", rate=RATE)
         module = nwbfile.create_processing_module("ophys", "segmentation and traces")
         module.add(ImageSegmentation(plane_segmentations=[segmentation]))
+        if not self.traces:
+            return nwbfile
+        rois = segmentation.create_roi_table_region("all", region=list(range(self.n_rois)))
+        series = RoiResponseSeries(name="RoiResponseSeries", data=traces, rois=rois, unit="n.a.", rate=RATE)
         module.add(Fluorescence(roi_response_series=[series]))
         return nwbfile
 

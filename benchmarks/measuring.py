@@ -124,9 +124,9 @@ class Clock:
 
 def predict_timed(arguments: list[str]) -> None:
     """Run ``ndx-cinac predict`` with clocks in this process and print what they show as one JSON line."""
-    clock, reads = Clock(), {"first": 0.0, "cpu": 0.0}
+    clock, reads, reader = Clock(), {"first": 0.0}, list[float]()
     import ndx_cinac.networks  # noqa: F401 - part of every start-up, and never of a stage
-    from ndx_cinac import movies
+    from ndx_cinac import chunk_reading, movies
     from ndx_cinac.cli import main
 
     for module, name, stage in STAGES:
@@ -137,21 +137,28 @@ def predict_timed(arguments: list[str]) -> None:
     importlib.import_module("ndx_cinac.writing").write_predictions = importlib.import_module(
         "ndx_cinac.writing.predictions"
     ).write_predictions
-    read = movies.StoredMovie.read
+    read, place = movies.StoredMovie.read, chunk_reading.GzipChunks._place
 
     def timed_read(movie: Any, start: int, stop: int) -> NDArray[Any]:
         reads["first"] = reads["first"] or time.time()
         before = time.thread_time()
         frames = read(movie, start, stop)
-        reads["cpu"] += time.thread_time() - before
+        reader.append(time.thread_time() - before)
         return frames
 
+    def timed_place(*args: Any) -> bool:
+        before = time.thread_time()
+        good = place(*args)
+        reader.append(time.thread_time() - before)
+        return good
+
     movies.StoredMovie.read = timed_read  # type: ignore[method-assign]
+    chunk_reading.GzipChunks._place = timed_place  # type: ignore[method-assign]
     code = main(["predict", *arguments])
     if code:
         sys.exit(code)
     startup = reads["first"] - float(os.environ["MEASURE_START"])
-    print(json.dumps({"startup": startup, "stages": clock.seconds, "reader_cpu": reads["cpu"]}))
+    print(json.dumps({"startup": startup, "stages": clock.seconds, "reader_cpu": sum(reader)}))
 
 
 class CountingFile:
@@ -165,6 +172,10 @@ class CountingFile:
         """Fill a buffer from the position on."""
         self.reads.append((self._file.tell(), len(buffer)))
         return self._file.readinto(buffer)
+
+    def read(self, size: int = -1) -> bytes:
+        """Return bytes from the position on: h5py knows file objects by this method."""
+        return self._file.read(size)
 
     def seek(self, offset: int, whence: int = 0) -> int:
         """Go to a position."""
@@ -218,7 +229,8 @@ def count_chunks(path: Path, movie: str) -> ChunkCounts:
         predict_activity(nwbfile)
         reads = np.array(source.reads, np.int64).reshape(-1, 2)
     source.close()
-    starts, stops = np.array(sorted(spans), np.int64).T @ np.array([[1, 1], [0, 1]])
+    places = np.array(sorted(spans), np.int64)
+    starts, stops = places[:, 0], places.sum(axis=1)
     times = np.zeros(len(starts), np.int64)
     for start, length in reads:
         first = np.searchsorted(stops, start, side="right")

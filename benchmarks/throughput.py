@@ -78,7 +78,7 @@ def print_stages(found: Measured) -> None:
     print("\n| stage | seconds | share |\n|---|---|---|")
     for stage, seconds in sorted(found.stages.items(), key=lambda item: -item[1]):
         print(f"| {stage} | {seconds:.1f} | {seconds / found.seconds:.0%} |")
-    print(f"\nreading and decompressing in its own thread: {found.reader_cpu:.1f} s of processor time")
+    print(f"\nreading and decompressing, in other threads: {found.reader_cpu:.1f} s of processor time")
 
 
 def h5py_seconds(path: Path, n_frames: int = 300) -> float:
