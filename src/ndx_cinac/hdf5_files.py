@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import CinacError
+from .errors import CinacError, ReadingError
 
 LARGEST_ARRAY = 2**31
 """Bytes beyond which an array is not read into memory at once."""
@@ -18,8 +18,11 @@ MOST_EXPANSION = 10_000
 """A dataset claims more than it holds if it would be so many times larger than what is stored of it; no movie
 and no mask compresses like that."""
 
-FREE_BYTES = 2**24
+FREE_BYTES = 2**20
 """Datasets of up to so many bytes may be as empty as they like."""
+
+MOST_CHUNKS = 50_000
+"""Chunks beyond which a dataset is not read at once: HDF5 takes some four kilobytes of memory for each."""
 
 
 def empty_claim(dataset: Any) -> str:
@@ -35,6 +38,41 @@ def empty_claim(dataset: Any) -> str:
     if size <= max(FREE_BYTES, MOST_EXPANSION * stored):
         return ""
     return f"it claims {size:,} bytes, and the file holds {stored:,} bytes of them"
+
+
+def read_fault(dataset: Any, largest: int | None = None) -> str:
+    """Say why a dataset, or an array, cannot be read as a whole; empty where it can."""
+    inner = getattr(dataset, "dataset", dataset)
+    if not hasattr(inner, "shape") or inner.shape is None:
+        return ""
+    most = largest or LARGEST_ARRAY
+    try:
+        size = math.prod(inner.shape) * np.dtype(inner.dtype).itemsize
+    except TypeError:  # a structure of references, in words of hdmf
+        return ""
+    if size > most:
+        return f"it has {size:,} bytes, more than {most:,}"
+    chunks = getattr(inner, "chunks", None)
+    if chunks:
+        count = math.prod(-(-n // max(1, chunk)) for n, chunk in zip(inner.shape, chunks, strict=True))
+        if count > MOST_CHUNKS:
+            return f"it has {count:,} chunks, more than {MOST_CHUNKS:,}"
+    return empty_claim(inner)
+
+
+def read_whole(data: Any, name: str, where: str) -> NDArray[Any]:
+    """Read a column, or times, of an NWB file into memory, unless they cannot be meant.
+
+    Raises
+    ------
+    ReadingError
+        If they are too large, or claim more than the file holds.
+    """
+    fault = read_fault(data)
+    if fault:
+        what = f"'{name}' cannot be read: {fault}"
+        raise ReadingError(what, where=where, fix="Copy the file again from where it was made")
+    return np.asarray(data[:])
 
 
 def _stored_bytes(dataset: Any) -> int | None:
@@ -103,12 +141,9 @@ class FilePart:
             Most bytes; `LARGEST_ARRAY` if not given.
         """
         found = self.dataset(name, kinds)
-        size, most = math.prod(found.shape) * found.dtype.itemsize, largest or LARGEST_ARRAY
-        if size > most:
-            self.refuse(name, f"has {size:,} bytes, more than {most:,}")
-        claim = empty_claim(found)
-        if claim:
-            self.refuse(name, f"is hollow: {claim}")
+        fault = read_fault(found, largest)
+        if fault:
+            self.refuse(name, f"cannot be read: {fault}")
         return np.asarray(self.read(name, found, ()))
 
     def read(self, name: str, dataset: h5py.Dataset, index: Any) -> Any:

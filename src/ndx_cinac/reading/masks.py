@@ -11,7 +11,7 @@ from hdmf.data_utils import DataIO
 from numpy.typing import NDArray
 
 from ..errors import ConfigError, ReadingError
-from ..hdf5_files import empty_claim
+from ..hdf5_files import empty_claim, read_whole
 from .image_masks import image_entries, image_shape
 
 FAIR_PART = 0.2
@@ -119,7 +119,7 @@ class MaskPixels:
 
 def row_ids(table: Any) -> NDArray[np.int64]:
     """Row ids of a table, shape (n_rows,)."""
-    return np.asarray(table.id.data[:], dtype=np.int64).ravel()
+    return read_whole(table.id.data, "id", f"segmentation '{table.name}'").astype(np.int64).ravel()
 
 
 def image_mask_shape(table: Any) -> tuple[int, int] | None:
@@ -215,7 +215,7 @@ def _check_stored(data: Any, where: str) -> None:
 
 def _ends(column: Any, name: str, n_rows: int, n_entries: int, where: str) -> NDArray[np.int64]:
     """Where the entries of each row end; unsigned ends would wrap around when subtracted."""
-    stored = np.asarray(column.data[:])
+    stored = read_whole(column.data, f"{name}_index", where)
     ends = stored.astype(np.int64, copy=False).ravel() if stored.dtype.kind in "ui" else np.zeros(0, np.int64)
     bounds = np.concatenate([[0], ends, [n_entries]])
     if len(ends) != n_rows or (np.diff(bounds) < 0).any() or (n_rows and stored.max() > n_entries):
@@ -288,7 +288,7 @@ def _yes_or_no(table: Any, name: str) -> NDArray[np.bool_]:
     if name not in table.colnames:
         what = f"The segmentation '{table.name}' has no column '{name}'"
         raise ConfigError(what, fix=f"It has {', '.join(table.colnames)}")
-    values = np.asarray(_stored(table[name])[:])
+    values = read_whole(_stored(table[name]), name, f"segmentation '{table.name}'")
     if values.ndim == 2 and values.shape[1] <= 2:
         values = values[:, 0]  # suite2p: whether it is a cell, and how probably
     if values.ndim != 1 or values.dtype.kind not in "buif" or not np.isin(values, (0, 1)).all():

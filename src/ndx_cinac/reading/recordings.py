@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pynwb import NWBFile
 
 from ..errors import ReadingError
+from ..hdf5_files import read_whole
 from ..movies import ArrayMovie, Movie
 from ..recording import CinacRecording, Source
 from .axes import AxesOption, check_option, decide_axes, lay_on_movie
@@ -211,7 +212,7 @@ def _given_movie(movie: MovieOption) -> Movie | None:
 def stored_traces(contents: FileContents, table: Any) -> list[StoredTraces]:
     """Traces that the file holds for a segmentation: fluorescence first, what was computed from it last."""
     found = [
-        StoredTraces(path, series.data, np.asarray(series.rois.data[:], dtype=np.int64))
+        StoredTraces(path, series.data, read_whole(series.rois.data, "rois", path).astype(np.int64))
         for path, series in contents.responses
         if series.rois is not None and series.rois.table is table and hasattr(series.data, "shape")
     ]

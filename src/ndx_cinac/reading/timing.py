@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..hdf5_files import read_whole
 from ..recording import Times
 
 GAP = 1.5
@@ -29,7 +30,9 @@ def read_times(series: Any, n_frames: int) -> tuple[Times, tuple[str, ...]]:
         note = f"The movie has no series in the file: {_COUNTED}"
         return Times(n_frames), (note,)
     if series.timestamps is not None and len(series.timestamps):
-        return _from_timestamps(np.asarray(series.timestamps[:], dtype=np.float64), n_frames)
+        return _from_timestamps(
+            read_whole(series.timestamps, "timestamps", "the movie").astype(np.float64), n_frames
+        )
     start = series.starting_time
     starting_time = float(start) if start is not None and np.isfinite(start) else 0.0
     rate = float(series.rate) if series.rate is not None else float("nan")
