@@ -98,10 +98,11 @@ def _local(workers: int, memory: int | None) -> Iterator[Any]:
         what = f"Each of {workers} workers would have {share / 1e9:.1f} GB of memory, less than "
         what += f"{LEAST_MEMORY / 1e9:.1f} GB"
         raise ConfigError(what, fix="Start fewer workers (--workers)")
-    threads = {name: str(max(1, cores // workers)) for name in THREAD_VARIABLES}
-    before = {name: os.environ.get(name) for name in threads}
+    variables = {name: str(max(1, cores // workers)) for name in THREAD_VARIABLES}
+    variables["TF_CPP_MIN_LOG_LEVEL"] = os.environ.get("TF_CPP_MIN_LOG_LEVEL", "3")
+    before = {name: os.environ.get(name) for name in variables}
     # Dask sets these in this process, too, as libraries read them when they are imported.
-    settings = {f"distributed.nanny.pre-spawn-environ.{name}": value for name, value in threads.items()}
+    settings = {f"distributed.nanny.pre-spawn-environ.{name}": value for name, value in variables.items()}
     try:
         with (
             dask.config.set(settings),

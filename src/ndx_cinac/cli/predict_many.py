@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -96,6 +97,8 @@ def predict_many(options: argparse.Namespace, recipe: Recipe) -> None:
     from .commands import _load_networks, _progress, _say
 
     chosen = _batch_options(options)
+    if chosen.workers is not None or chosen.scheduler is not None:
+        _hush_dask(options)
     goals = find_goals(options.files, options.output_dir)
     check_goals(goals, chosen.output, recipe.tasks, skip_existing=chosen.skip_existing)
     pinned = recipe.pinned()
@@ -117,6 +120,15 @@ def predict_many(options: argparse.Namespace, recipe: Recipe) -> None:
         raise PredictionError(what, fix=fix)
     verb = "plot" if "activity" in recipe.tasks else "export --task cell-type"
     _say(options, f"next: ndx-cinac {verb} {result.outcomes[0].output}")
+
+
+def _hush_dask(options: argparse.Namespace) -> None:
+    """Let Dask tell of workers that die, and no more unless that is asked for."""
+    from ..extras import require
+
+    require("distributed", extra="cluster", feature="Predicting on several workers")  # sets its own levels
+    level = logging.INFO if options.verbose or options.debug else logging.WARNING
+    logging.getLogger("distributed").setLevel(logging.ERROR if options.quiet else level)
 
 
 def _place(options: argparse.Namespace) -> str:
