@@ -105,7 +105,7 @@ def test_a_network_without_a_cnn_for_each_frame_is_refused():
         CutNetwork(model)
 
 
-def test_a_batch_that_does_not_fit_is_halved_until_it_does(monkeypatch):
+def test_a_batch_that_does_not_fit_is_halved_until_it_does_once_per_size(monkeypatch, caplog):
     name = "keras_2_2"
     cut = CutNetwork(load_legacy(VARIANTS / f"{name}.json", VARIANTS / f"{name}.h5").network())
     features = tf.random.normal((30, cut.encode([np.zeros((1, 13, 13), np.float32)] * 3)[0].shape[1]))
@@ -120,7 +120,9 @@ def test_a_batch_that_does_not_fit_is_halved_until_it_does(monkeypatch):
 
     monkeypatch.setattr(cut, "_decide", small)
     np.testing.assert_allclose(cut.decide([windows]), whole, rtol=0, atol=1e-6)
-    assert sizes == [5, 2, 3, 1, 2]
+    np.testing.assert_allclose(cut.decide([windows]), whole, rtol=0, atol=1e-6)
+    assert sizes == [5, 2, 2, 1, 2, 2, 1]
+    assert [record.args for record in caplog.records] == [(2,)]
 
     def never(*batch):
         raise tf.errors.ResourceExhaustedError(None, None, "out of memory")

@@ -6,7 +6,9 @@ classifier is used.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import logging
+import sys
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -18,6 +20,8 @@ from ..networks import device_description, keras, tf
 from .architecture import HARD_SIGMOID_SCALE, Architecture, LayerSpec
 from .encoder import FrameEncoder, compiled
 from .weights import WeightFile
+
+_log = logging.getLogger(__name__)
 
 
 def build_network(architecture: Architecture, weights: WeightFile | None = None) -> Any:
@@ -196,6 +200,7 @@ class CutNetwork:
         self._encoders = [FrameEncoder(encoder, (self.height, self.width)) for encoder in encoders]
         head = _head(model, entries)
         signature = [tf.TensorSpec(tensor.shape) for tensor in head.inputs]
+        self._most = sys.maxsize
         self._decide = compiled(lambda *windows: head(windows, training=False), signature)
 
     def encode(self, inputs: Sequence[NDArray[np.float32]]) -> list[Any]:
@@ -235,8 +240,27 @@ class CutNetwork:
             What the network gives.
         """
         batch = [tf.concat(parts, axis=0) for parts in zip(*windows, strict=True)]
-        decided: NDArray[np.float32] = _halving(self._decide, batch).numpy()
-        return decided
+        while True:
+            try:
+                return self._in_parts(batch)
+            except tf.errors.ResourceExhaustedError as error:
+                self._halve(len(batch[0]), error)
+
+    def _in_parts(self, batch: list[Any]) -> NDArray[np.float32]:
+        """Decide on no more windows at once than the memory of the device has sufficed for."""
+        n_windows = len(batch[0])
+        size = min(self._most, n_windows)
+        parts = [[each[start : start + size] for each in batch] for start in range(0, n_windows, size)]
+        return np.concatenate([self._decide(*part).numpy() for part in parts])
+
+    def _halve(self, n_windows: int, error: Exception) -> None:
+        """Decide on half as many windows at once from now on."""
+        tried = min(self._most, n_windows)
+        if tried == 1:
+            what = f"The memory of the device ({device_description()}) does not suffice for one window"
+            raise PredictionError(what, fix="Run on a machine with more memory") from error
+        self._most = tried // 2
+        _log.warning("Out of memory on the device: the batch is halved to %d windows.", self._most)
 
 
 @lru_cache(maxsize=4)
@@ -286,16 +310,3 @@ def _joined(parts: list[Any]) -> Any:
 
 def _is_entry(layer: Any, entries: list[Any]) -> bool:
     return isinstance(layer, keras.layers.InputLayer) or any(layer is entry for entry in entries)
-
-
-def _halving(run: Callable[..., Any], batch: list[Any]) -> Any:
-    """Run a batch, in halves where the memory of the device does not suffice for the whole."""
-    try:
-        return run(*batch)
-    except tf.errors.ResourceExhaustedError as error:
-        half = len(batch[0]) // 2
-        if half == 0:
-            what = f"The memory of the device ({device_description()}) does not suffice for one window"
-            raise PredictionError(what, fix="Run on a machine with more memory") from error
-        halves = [[part[:half] for part in batch], [part[half:] for part in batch]]
-        return tf.concat([_halving(run, part) for part in halves], axis=0)
