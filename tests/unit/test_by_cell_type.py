@@ -59,7 +59,7 @@ def seen(monkeypatch):
     """Put engines in place whose answers are known; give what the one of activity was given."""
     given = []
 
-    def predict_activity(recording, chosen, options, progress):
+    def predict_activity(recording, chosen, options, progress, journal):
         given.append((chosen.card.name, recording.require_rois()))
         shape = (recording.require_movie().n_frames, len(recording.require_rois().kept))
         return Predicted(np.full(shape, LEVELS[chosen.card.name], np.float32), "CPU")
