@@ -1,4 +1,4 @@
-"""Networks in ``.keras`` files: the same network gives the same bytes, and loading runs nothing from a file."""
+"""Networks in ``.keras`` files: one network gives the same bytes, and loading runs nothing from a file."""
 
 from __future__ import annotations
 

@@ -215,7 +215,7 @@ def _followed(around: Surroundings) -> NDArray[np.bool_]:
     best = np.where(around.mask, around.correlation, -np.inf)
     peak = np.unravel_index(int(np.argmax(best)), best.shape)
     labels, _ = _ndimage.label(around.correlation >= 0.5 * max(float(around.correlation[peak]), 1e-3))
-    return np.asarray(labels == labels[peak], np.bool_) & (labels[peak] > 0)
+    return np.asarray((labels == labels[peak]) & (labels[peak] > 0), np.bool_)
 
 
 def _elongation(mask: NDArray[np.bool_]) -> float:
@@ -253,4 +253,4 @@ def make_patch(
         _ndimage.map_coordinates(_ndimage.gaussian_filter(layer, blur) if blur else layer, grid, order=1)
         for layer in layers
     ]
-    return np.clip(np.stack(sampled, axis=-1), -LARGEST_VALUE, LARGEST_VALUE).astype(np.float32)
+    return np.asarray(np.clip(np.stack(sampled, axis=-1), -LARGEST_VALUE, LARGEST_VALUE), np.float32)

@@ -171,7 +171,7 @@ def _rise_and_decay(
         slope = np.diff(smooth[max(0, peak - longest) : peak + 1])
         after = smooth[peak : peak + longest] < smooth[peak] - (1 - np.exp(-1)) * height
         rises.append(min(height / max(slope.max(initial=0.0), 1e-9), longest))
-        decays.append(np.argmax(after) if after.any() else len(after))
+        decays.append(int(np.argmax(after)) if after.any() else len(after))
     if not rises:
         return 0.0, 0.0
     return float(np.median(rises)) / rate, float(np.median(decays)) / rate

@@ -11,7 +11,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
+import h5py
+
 from ..errors import ClassifierError
+from ..hdf5_files import empty_claim
 
 LARGEST_MEMBERS: Mapping[str, int] = {
     "metadata.json": 1_000_000,
@@ -19,6 +22,10 @@ LARGEST_MEMBERS: Mapping[str, int] = {
     "model.weights.h5": 2_000_000_000,
 }
 """The members of a ``.keras`` file, and the bytes beyond which each is refused."""
+
+MOST_GROWTH = 200
+FREE_BYTES = 1_000_000
+"""A member may be so many times larger than its compressed bytes, and so many bytes more."""
 
 # Layers of Keras that run code or read files which the network file brings along or names.
 UNSAFE_CLASSES = frozenset(
@@ -48,12 +55,13 @@ def check_network_file(path: Path) -> None:
     ------
     ClassifierError
         If `path` is no zip archive, has other members than `LARGEST_MEMBERS`, larger ones, encrypted ones or
-        links, or its configuration names a Lambda or a custom object.
+        links, its weights lie elsewhere, or its configuration names a Lambda or a custom object.
     """
     try:
         with zipfile.ZipFile(path) as archive:
             _check_members(archive.infolist(), path)
             text = archive.read("config.json")
+            _check_weights(archive, path)
     except (zipfile.BadZipFile, zlib.error, OSError, NotImplementedError) as error:
         _refuse(f"The network file cannot be opened: {error}", path)
     try:
@@ -82,10 +90,37 @@ def _check_members(members: list[zipfile.ZipInfo], path: Path) -> None:
             _refuse(f"The network file's member '{member.filename}' is a link", path)
         if member.flag_bits & 1:
             _refuse(f"The network file's member '{member.filename}' is encrypted", path)
+        check_member_size(member, path)
         largest = LARGEST_MEMBERS[member.filename]
         if member.file_size > largest:
             what = f"The network file's member '{member.filename}' has {member.file_size:,} bytes"
             _refuse(f"{what}, more than {largest:,}", path)
+
+
+def check_member_size(member: zipfile.ZipInfo, path: Path) -> None:
+    """Refuse a member of a zip archive that grows when it is unpacked as no weights and no settings do."""
+    if member.file_size > FREE_BYTES + MOST_GROWTH * member.compress_size:
+        sizes = f"{member.compress_size:,} to {member.file_size:,} bytes"
+        what = f"The member '{member.filename}' grows from {sizes}"
+        _refuse(what, path, "Do not use this file unless you know who made it")
+
+
+def _check_weights(archive: zipfile.ZipFile, path: Path) -> None:
+    """Refuse weights that are no HDF5 file, or of which a part lies in another file."""
+
+    def check(name: bytes) -> None:
+        link = file.get(name, getlink=True)
+        found = file.get(name) if isinstance(link, h5py.HardLink) else None
+        outside = isinstance(found, h5py.Dataset) and (found.external or found.is_virtual)
+        if found is None or outside or (isinstance(found, h5py.Dataset) and empty_claim(found)):
+            shown = name.decode("utf-8", "replace")
+            _refuse(f"The network's weights '{shown}' are a link to elsewhere, or were never written", path)
+
+    try:
+        with archive.open("model.weights.h5") as member, h5py.File(member, "r") as file:
+            file.id.links.visit(check)
+    except (OSError, RuntimeError, ValueError, KeyError) as error:
+        _refuse(f"The network's weights cannot be read: {error}", path, "Get the classifier again")
 
 
 def _parts(config: Any) -> Iterator[dict[str, Any]]:
