@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import stat
 import tempfile
 import zipfile
 import zlib
@@ -14,10 +15,13 @@ from typing import IO
 
 from ..errors import ClassifierError
 from .cards import LARGEST_CARD, ModelCard
-from .keras_files import LARGEST_MEMBERS
+from .keras_files import LARGEST_MEMBERS, check_member_size
 
 CARD_FILE = "card.json"
 NETWORK_FILE = "model.keras"
+
+MOST_MEMBERS = 1000
+"""Members of a zip archive beyond which it is refused."""
 
 
 def sha256_of(path: Path) -> str:
@@ -67,6 +71,7 @@ def _opened(folder: Path, name: str, largest: int) -> Iterator[IO[bytes]]:
     try:
         with zipfile.ZipFile(folder) as archive:
             # Never extracted by its own name, so that no name can lead elsewhere.
+            _check_names(archive.infolist(), folder)
             found = [m for m in archive.infolist() if _is_member(m.filename, name)]
             if len(found) != 1:
                 _refuse_missing(folder, name)
@@ -75,9 +80,33 @@ def _opened(folder: Path, name: str, largest: int) -> Iterator[IO[bytes]]:
                 raise ClassifierError(what, where=str(folder))
             with archive.open(found[0]) as file:
                 yield file
-    except (zipfile.BadZipFile, zlib.error, RuntimeError) as error:  # RuntimeError: encrypted
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        RuntimeError,
+        OSError,
+        EOFError,
+    ) as error:  # RuntimeError: encrypted
         what = f"The classifier's {name} cannot be taken from the zip archive: {error}"
         raise ClassifierError(what, where=str(folder)) from error
+
+
+def _check_names(members: list[zipfile.ZipInfo], path: Path) -> None:
+    """Refuse an archive with names that lead out of it, with links, or with many files."""
+    if len(members) > MOST_MEMBERS:
+        what = (
+            f"The zip archive has {len(members):,} members; a classifier has {NETWORK_FILE} and {CARD_FILE}"
+        )
+        raise ClassifierError(what, where=str(path))
+    for member in members:
+        name = PurePosixPath(member.filename.replace("\\", "/"))
+        if name.is_absolute() or ".." in name.parts or ":" in member.filename:
+            what = f"The zip archive has a member '{member.filename}', whose name leads out of it"
+            raise ClassifierError(what, where=str(path), fix="Do not use it unless you know who made it")
+        if stat.S_ISLNK(member.external_attr >> 16):
+            what = f"The zip archive's member '{member.filename}' is a link"
+            raise ClassifierError(what, where=str(path), fix="Zip the classifier's folder itself")
+        check_member_size(member, path)
 
 
 def _is_member(path: str, name: str) -> bool:

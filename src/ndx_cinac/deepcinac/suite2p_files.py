@@ -38,7 +38,8 @@ _ALLOWED: Mapping[tuple[str, str], Callable[..., Any]] = {
 
 
 # What unpickling a damaged file, or one of another kind, raises.
-_BROKEN = (OSError, ValueError, EOFError, TypeError, AttributeError, IndexError, pickle.UnpicklingError)
+_BROKEN = (OSError, ValueError, EOFError, TypeError, AttributeError, LookupError, pickle.UnpicklingError)
+_BROKEN += (OverflowError, MemoryError, RecursionError)
 
 
 class _ArraysOnly(pickle.Unpickler):
@@ -92,8 +93,9 @@ def read_suite2p_pixels(
 
 def _load_plain(path: Path) -> NDArray[Any]:
     try:
-        array: NDArray[Any] = np.load(path, allow_pickle=False)
-    except (OSError, ValueError) as error:
+        array: NDArray[Any] = np.load(path, allow_pickle=False, mmap_mode="r")  # of the size that it claims?
+        array = np.array(array)
+    except (OSError, ValueError, EOFError) as error:
         what = f"The file cannot be read as an array: {error}"
         raise ReadingError(what, where=str(path)) from error
     return array
