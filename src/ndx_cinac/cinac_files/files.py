@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ..errors import OutputError, ReadingError
 from ..hdf5_files import FilePart
+from ..hdf5_heaps import heap_fault
 from .parts import array_of, contours_of, movie_of, number_of, text_of
 from .segments import CinacFullData, CinacSegment, SegmentKey
 
@@ -58,6 +59,10 @@ class CinacFile:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         try:
+            fault = heap_fault(self.path)
+            if fault:
+                what = f"The .cinac file is damaged: {fault}"
+                raise ReadingError(what, where=str(self.path), fix="Copy it again from where it was made")
             self._file = h5py.File(self.path, "r")
         except OSError as error:
             missing = isinstance(error, FileNotFoundError)
@@ -65,7 +70,7 @@ class CinacFile:
             raise ReadingError(what, where=str(self.path)) from error
         try:
             self._root = FilePart(self._file, str(self.path), ReadingError)
-            self.segments = tuple(sorted(key for key in map(_segment_key, self._file) if key is not None))
+            self.segments = tuple(sorted(key for key in map(_segment_key, self._names()) if key is not None))
             if not self.segments and FULL_DATA not in self._root:
                 what = "The file holds neither segments nor a whole movie"
                 raise ReadingError(what, where=str(self.path), fix="Give a .cinac file of DeepCINAC")
@@ -171,10 +176,14 @@ class CinacFile:
     ) -> None:
         self.close()
 
+    def _names(self) -> list[str]:
+        """Names of the file's groups; those that are no UTF-8 come from h5py as bytes."""
+        return [name.decode("utf-8", "replace") if isinstance(name, bytes) else name for name in self._file]
+
     def _find_unknown(self) -> Iterable[str]:
         names = {key.name for key in self.segments}
         yield from (f"@{name}" for name in self._file.attrs)
-        for name in self._file:
+        for name in self._names():
             if name not in names and name != FULL_DATA:
                 yield name
                 continue

@@ -38,8 +38,10 @@ _ALLOWED: Mapping[tuple[str, str], Callable[..., Any]] = {
 
 
 # What unpickling a damaged file, or one of another kind, raises.
-_BROKEN = (OSError, ValueError, EOFError, TypeError, AttributeError, LookupError, pickle.UnpicklingError)
-_BROKEN += (OverflowError, MemoryError, RecursionError)
+_BROKEN = (
+    *(OSError, ValueError, EOFError, TypeError, AttributeError, LookupError),
+    *(pickle.UnpicklingError, OverflowError, MemoryError, RecursionError),
+)
 
 
 class _ArraysOnly(pickle.Unpickler):

@@ -13,6 +13,7 @@ from pynwb import NWBHDF5IO, NWBFile
 
 from ..errors import CinacError, ReadingError
 from ..extras import require
+from ..hdf5_heaps import heap_fault
 from ..movies import Movie
 
 ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
@@ -126,6 +127,7 @@ def _check_hdf5(path: Path) -> None:
             raise ReadingError(what)
         with h5py.File(path, "r") as file:
             is_nwb = "nwb_version" in file.attrs
+        fault = heap_fault(path)
     except OSError as error:
         if "truncated" in str(error):
             what = f"'{path}' is truncated: part of it is missing"
@@ -134,6 +136,9 @@ def _check_hdf5(path: Path) -> None:
         raise ReadingError(
             what, fix="Check that it is whole and that no other program writes to it"
         ) from error
+    if fault:
+        what = f"'{path}' is damaged: {fault}"
+        raise ReadingError(what, fix="Copy or download it again")
     if not is_nwb:
         what = f"'{path}' is an HDF5 file but no NWB file: it has no attribute nwb_version"
         raise ReadingError(what)

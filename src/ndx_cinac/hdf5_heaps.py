@@ -1,0 +1,47 @@
+"""A check of the heaps in which HDF5 files keep lists of any length: damaged ones can make HDF5 loop.
+
+Format: "Global Heap" in the HDF5 File Format Specification (level 1E).
+"""
+
+from __future__ import annotations
+
+import mmap
+from pathlib import Path
+
+SIGNATURE = b"GCOL\x01\x00\x00\x00"
+LARGEST_FILE = 2**28
+"""Bytes of a file up to which all of it is looked through; of larger ones that would take seconds."""
+
+HEAD = 16
+"""Bytes before the first object, and before the content of each."""
+
+
+def heap_fault(path: Path) -> str:
+    """Say which heap of a file cannot be walked through; empty where all can be, or it is empty or large."""
+    if not 0 < path.stat().st_size <= LARGEST_FILE:
+        return ""
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        start = content.find(SIGNATURE)
+        while start >= 0:
+            if not _is_whole(content, start):
+                return f"the heap at byte {start:,} is damaged"
+            start = content.find(SIGNATURE, start + len(SIGNATURE))
+    return ""
+
+
+def _is_whole(content: mmap.mmap, start: int) -> bool:
+    """Whether the objects of a heap follow each other up to its end."""
+    end = start + _number(content, start + 8, 8)
+    position = start + HEAD
+    if not position <= end <= len(content):
+        return False
+    while end - position >= HEAD:
+        index, size = _number(content, position, 2), _number(content, position + 8, 8)
+        if index == 0:  # free space up to the end, its own head included
+            return size == end - position
+        position += HEAD + -(-size // 8) * 8
+    return position <= end
+
+
+def _number(content: mmap.mmap, place: int, length: int) -> int:
+    return int.from_bytes(content[place : place + length], "little")
