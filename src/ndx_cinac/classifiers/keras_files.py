@@ -107,20 +107,26 @@ def check_member_size(member: zipfile.ZipInfo, path: Path) -> None:
 
 def _check_weights(archive: zipfile.ZipFile, path: Path) -> None:
     """Refuse weights that are no HDF5 file, or of which a part lies in another file."""
-
-    def check(name: bytes) -> None:
-        link = file.get(name, getlink=True)
-        found = file.get(name) if isinstance(link, h5py.HardLink) else None
-        outside = isinstance(found, h5py.Dataset) and (found.external or found.is_virtual)
-        if found is None or outside or (isinstance(found, h5py.Dataset) and empty_claim(found)):
-            shown = name.decode("utf-8", "replace")
-            _refuse(f"The network's weights '{shown}' are a link to elsewhere, or were never written", path)
-
+    names: list[bytes] = []
     try:
         with archive.open("model.weights.h5") as member, h5py.File(member, "r") as file:
-            file.id.links.visit(check)
-    except (OSError, RuntimeError, ValueError, KeyError) as error:
+            file.id.links.visit(names.append)  # every name once, links not followed
+            odd = [name for name in names if not _lies_inside(file, name)]
+    except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
         _refuse(f"The network's weights cannot be read: {error}", path, "Get the classifier again")
+    if odd:
+        shown = odd[0].decode("utf-8", "replace")
+        _refuse(f"The network's weights '{shown}' are a link to elsewhere, or were never written", path)
+
+
+def _lies_inside(file: h5py.File, name: bytes) -> bool:
+    """Whether an object is a part of the file itself, and a dataset holds what it claims."""
+    if not isinstance(file.get(name, getlink=True), h5py.HardLink):
+        return False
+    found = file[name]
+    return not isinstance(found, h5py.Dataset) or not (
+        found.external or found.is_virtual or empty_claim(found)
+    )
 
 
 def _parts(config: Any) -> Iterator[dict[str, Any]]:
