@@ -8,9 +8,15 @@ from __future__ import annotations
 import mmap
 from pathlib import Path
 
+import h5py
+import numpy as np
+
 SIGNATURE = b"GCOL\x01\x00\x00\x00"
 LARGEST_FILE = 2**28
 """Bytes of a file up to which all of it is looked through; of larger ones that would take seconds."""
+
+ENTRY = np.dtype([("length", "<u4"), ("address", "<u8"), ("index", "<u4")])
+"""How a list of any length is stored: how long it is, in which heap it lies, and as which object."""
 
 HEAD = 16
 """Bytes before the first object, and before the content of each."""
@@ -45,3 +51,39 @@ def _is_whole(content: mmap.mmap, start: int) -> bool:
 
 def _number(content: mmap.mmap, place: int, length: int) -> int:
     return int.from_bytes(content[place : place + length], "little")
+
+
+def longest_list(dataset: h5py.Dataset) -> int:
+    """Bytes that the longest list of a dataset claims to have: HDF5 takes memory for it before it looks.
+
+    Raises
+    ------
+    OSError
+        If the dataset is stored in a way in which that cannot be told.
+    """
+    entries = _stored_entries(dataset)
+    base = h5py.check_vlen_dtype(dataset.dtype)
+    if base is None or dataset.id.get_type().get_size() != ENTRY.itemsize or len(entries) % ENTRY.itemsize:
+        what = "its lists are not stored as lists of numbers are"
+        raise OSError(what)
+    lengths = np.frombuffer(entries, ENTRY)["length"].tolist()
+    return max(lengths, default=0) * int(np.dtype(base).itemsize)
+
+
+def _stored_entries(dataset: h5py.Dataset) -> bytes:
+    """Read the bytes that say of each list how long it is and where it lies."""
+    if dataset.chunks is None:
+        offset, size = dataset.id.get_offset(), dataset.id.get_storage_size()
+        if offset is None:
+            return b""
+        with Path(dataset.file.filename).open("rb") as file:
+            file.seek(offset)
+            return file.read(size)
+    parts = []
+    for index in range(dataset.id.get_num_chunks()):
+        mask, part = dataset.id.read_direct_chunk(dataset.id.get_chunk_info(index).chunk_offset)
+        if dataset.id.get_create_plist().get_nfilters() and not mask:
+            what = "its lists are compressed"
+            raise OSError(what)
+        parts.append(part)
+    return b"".join(parts)

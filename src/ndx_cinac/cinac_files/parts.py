@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import reprlib
+from pathlib import Path
 from typing import Any
 
 import h5py
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..hdf5_files import LARGEST_ARRAY, FilePart, empty_claim
+from ..hdf5_heaps import longest_list
 
 
 def contours_of(group: FilePart) -> tuple[NDArray[np.integer], ...]:
@@ -22,6 +24,8 @@ def contours_of(group: FilePart) -> tuple[NDArray[np.integer], ...]:
         group.refuse("cells_contour", f"has shape {rows.shape}, not two lists of numbers per contour")
     if empty_claim(rows):
         group.refuse("cells_contour", f"is hollow: {empty_claim(rows)}")
+    if rows.dtype.kind == "O":
+        _check_lists(group, rows)
     found, size = [], 0
     for index in range(len(rows)):  # one at a time: many rows can name the same long list
         x, y = (np.asarray(values) for values in group.read("cells_contour", rows, index))
@@ -34,6 +38,16 @@ def contours_of(group: FilePart) -> tuple[NDArray[np.integer], ...]:
             group.refuse("cells_contour", f"has more than {LARGEST_ARRAY:,} bytes")
         found.append(np.stack([x, y]))
     return tuple(found)
+
+
+def _check_lists(group: FilePart, rows: h5py.Dataset) -> None:
+    """Refuse lists that claim to be longer than the file is."""
+    try:
+        longest = longest_list(rows)
+    except (OSError, RuntimeError, ValueError) as error:
+        group.refuse("cells_contour", f"cannot be read: {error}", error)
+    if longest > Path(rows.file.filename).stat().st_size:
+        group.refuse("cells_contour", f"is damaged: a list claims {longest:,} bytes, more than the file has")
 
 
 def movie_of(group: FilePart) -> h5py.Dataset | None:
