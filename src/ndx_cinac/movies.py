@@ -158,6 +158,10 @@ class StoredMovie(Movie):
         try:
             return self._box(slice(start, stop), *self._plane[:2])
         except (OSError, RuntimeError, ValueError) as error:  # a checksum, a filter, a part that is missing
+            if not getattr(self._dataset, "id", True):
+                what = "The movie's file is closed"
+                fix = "Read the movie while the recording is open: inside its 'with' block"
+                raise ReadingError(what, where=self._where, fix=fix) from error
             step = self._chunks[0]
             first = start // step * step
             if first + step >= stop:

@@ -156,7 +156,7 @@ def test_closing_the_recording_closes_its_file_but_not_the_callers(tmp_path):
     path = builder.write(tmp_path / "a.nwb")
     with read_recording(path) as recording:
         pass
-    with pytest.raises((ValueError, RuntimeError)):
+    with pytest.raises(ReadingError, match=r"The movie's file is closed .*inside its 'with' block"):
         recording.movie.read(0, 1)
     h5py.File(path, "a").close()  # possible only when nothing holds it open
     with NWBHDF5IO(str(path), "r") as io:
