@@ -76,7 +76,11 @@ def _stored_entries(dataset: h5py.Dataset) -> bytes:
         offset, size = dataset.id.get_offset(), dataset.id.get_storage_size()
         if offset is None:
             return b""
-        with Path(dataset.file.filename).open("rb") as file:
+        path = Path(dataset.file.filename)
+        if size > path.stat().st_size:
+            what = f"it claims {size:,} bytes, more than the file has"
+            raise OSError(what)
+        with path.open("rb") as file:
             file.seek(offset)
             return file.read(size)
     parts = []
