@@ -102,7 +102,7 @@ class FilePart:
         self.group, self._where, self._error = group, where, error
 
     def __contains__(self, name: str) -> bool:
-        return self.group.get(name, getlink=True) is not None
+        return self._link(name) is not None
 
     def part(self, name: str) -> FilePart:
         """Return a group in this one."""
@@ -167,8 +167,15 @@ class FilePart:
         sentence = f"'{name}' {what}"
         raise self._error(sentence, where=f"{self._where}, {path}") from cause
 
+    def _link(self, name: str) -> Any:
+        """Return how a part is linked; None where there is none."""
+        try:
+            return self.group.get(name, getlink=True)
+        except (OSError, RuntimeError, ValueError, KeyError) as error:
+            self.refuse(name, f"cannot be read: {error}", error)
+
     def _child(self, name: str, kind: type, noun: str) -> Any:
-        link = self.group.get(name, getlink=True)
+        link = self._link(name)
         if link is None:
             self.refuse(name, "is missing")
         if not isinstance(link, h5py.HardLink):

@@ -93,6 +93,19 @@ def test_wheel_holds_what_it_must_and_nothing_else(wheel):
     assert not [name for name in names if "cache" in name or "/tests/" in name or name.endswith(".nwb")]
 
 
+def test_wheel_lists_the_files_of_the_source_and_no_others(wheel):
+    """Code, the specification, settings and bundled classifiers; nothing that a developer left about."""
+    source = ROOT / "src" / "ndx_cinac"
+    parts = [path.relative_to(source).as_posix() for path in source.rglob("*") if path.is_file()]
+    code = {f"ndx_cinac/{part}" for part in parts if "__pycache__" not in part}
+    spec = {f"ndx_cinac/spec/{path.name}" for path in (ROOT / "spec").iterdir()}
+    about = {"METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE"}
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+    assert names == code | spec | {f"ndx_cinac-0.1.0.dist-info/{name}" for name in about}
+    assert {Path(name).suffix for name in code} <= {".py", ".typed", ".yaml", ".json", ".keras"}
+
+
 def test_wheel_is_small_enough_to_install_anywhere(wheel):
     assert wheel.stat().st_size < 4_000_000
 
