@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
+from h5py._objects import phil as h5py_lock
 from nwb_builders import FileBuilder, noise
 
 from ndx_cinac import movies
 from ndx_cinac.cli import main
 from ndx_cinac.errors import CinacError, ReadingError
+from ndx_cinac.hdf5_links import link_fault
 from ndx_cinac.reading import read_recording
 from ndx_cinac.reading.opening import readable
 
@@ -55,6 +58,19 @@ def circle(file: h5py.File) -> None:
 
 def circle_of_groups(file: h5py.File) -> None:
     file["processing/ophys/again"] = h5py.SoftLink("/processing")
+
+
+def circle_of_two(file: h5py.File) -> None:
+    file["processing/ophys/there"] = h5py.SoftLink("/scratch")
+    file.require_group("scratch")["back"] = h5py.SoftLink("/processing/ophys")
+
+
+def hard_circle(file: h5py.File) -> None:
+    file["processing/ophys/again"] = file["/"]
+
+
+def too_deep(file: h5py.File) -> None:
+    file.create_group("scratch/" + "/".join("a" * 200))
 
 
 def deleted(file: h5py.File) -> None:
@@ -134,7 +150,10 @@ def rate_of_another_type(file: h5py.File) -> None:
 
 FAULTS = {
     circle: "cannot be read as an NWB file",
-    circle_of_groups: "",
+    circle_of_groups: "the link '/processing/ophys/again' leads back to '/processing', inside which it lies",
+    circle_of_two: "leads back to '/processing/ophys', inside which it lies",
+    hard_circle: "the link '/processing/ophys/again' leads back to '/', inside which it lies",
+    too_deep: "lies more than 100 groups deep",
     deleted: "cannot be read as an NWB file",
     wrong_type: "cannot be read as an NWB file",
     wrong_reference: "cannot be read as an NWB file",
@@ -178,6 +197,32 @@ def test_each_fault_is_one_sentence(path, capsys, monkeypatch, verb, spoil, sent
         assert status == 1
         assert said.count("\n") == 1, said
         assert re.search(sentence, said), said
+
+
+def test_no_circle_leaves_the_lock_of_h5py_taken(path):
+    """Python's limit of recursion, met inside h5py, did so: all other threads waited for ever."""
+    with h5py.File(path, "r+") as file:
+        circle_of_groups(file)
+    with pytest.raises(ReadingError, match="leads back to"):
+        read_recording(path)
+    taken = []
+
+    def take() -> None:
+        with h5py_lock:
+            taken.append(True)
+
+    thread = threading.Thread(target=take, daemon=True)
+    thread.start()
+    thread.join(10)
+    assert taken
+
+
+def test_two_links_to_one_group_are_no_circle(path):
+    with h5py.File(path, "r+") as file:
+        file["processing/ophys/shared"] = h5py.SoftLink("/general/optophysiology")
+        file["scratch/nowhere"] = h5py.SoftLink("/nothing/here")
+        file["scratch/elsewhere"] = h5py.ExternalLink("missing.h5", "/")
+        assert link_fault(file) == ""
 
 
 def stop(*_):

@@ -12,6 +12,7 @@ import h5py
 from pynwb import NWBHDF5IO
 
 from ..errors import ArchiveError, CinacError, ReadingError
+from ..hdf5_links import link_fault
 from ..movies import Movie, StoredMovie
 from ..reading.opening import OpenedFile, open_nwbfile
 from .archives import DandiAsset
@@ -147,6 +148,10 @@ def _stream(asset: DandiAsset, options: StreamingOptions) -> OpenAsset:
     try:
         with remote.clear_errors():
             file = h5py.File(remote, "r")
+            fault = link_fault(file)
+            if fault:
+                what = f"Asset {asset.path} is damaged: {fault}"
+                raise ReadingError(what, where=asset.url)
             io = NWBHDF5IO(file=file, mode="r", load_namespaces=True)
             nwbfile = io.read()
     except Exception as error:

@@ -14,6 +14,7 @@ from pynwb import NWBHDF5IO, NWBFile
 from ..errors import CinacError, ReadingError
 from ..extras import require
 from ..hdf5_heaps import heap_fault
+from ..hdf5_links import link_fault
 from ..movies import Movie
 
 ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
@@ -127,7 +128,8 @@ def _check_hdf5(path: Path) -> None:
             raise ReadingError(what)
         with h5py.File(path, "r") as file:
             is_nwb = "nwb_version" in file.attrs
-        fault = heap_fault(path)
+            fault = link_fault(file)
+        fault = heap_fault(path) or fault
     except OSError as error:
         if "truncated" in str(error):
             what = f"'{path}' is truncated: part of it is missing"
