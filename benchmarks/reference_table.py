@@ -27,8 +27,12 @@ from ndx_cinac.cinac_structures import CinacDataMovie, CinacRecording
 from ndx_cinac.deepcinac.patches import ACTIVITY_INPUTS, CELL_TYPE_INPUTS, PatchOptions, plan_patch
 
 REFERENCE = Path(__file__).parents[1] / "tests" / "data" / "deepcinac"
-EXACT, PATCHES, PREDICTIONS, RAW_PIXELS = 0.0, 1e-6, 1e-5, 4e-5
-"""Allowed differences; the last for a .cinac file of raw pixels, see docs/deepcinac.md."""
+EXACT, PATCHES, PREDICTIONS = 0.0, 1e-6, 1e-5
+"""Allowed differences."""
+
+CPU = Path("/proc/cpuinfo")
+RAW_PIXELS = PREDICTIONS if CPU.exists() and "avx512f" in CPU.read_text() else 1e-4
+"""The same for a .cinac file of raw pixels, which other processors round otherwise: docs/deepcinac.md."""
 
 WINDOW, CELL_TYPE_WINDOW = 40, 50
 CELL_TYPE_WINDOWS = "cell_type(window_len=50,n_frames=230)"

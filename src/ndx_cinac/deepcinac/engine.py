@@ -49,6 +49,8 @@ class RunOptions:
         What the caller believes of the classifier's inputs; those that it has are what counts.
     log_time : bool
         Whether the time is logged.
+    one_by_one : bool
+        As in `LegacyOptions`, for activity.
     """
 
     overlap: float = 0.5
@@ -59,6 +61,7 @@ class RunOptions:
     combine: Callable[..., Any] = np.mean
     all_pixels: bool = True
     log_time: bool = False
+    one_by_one: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Return the options as JSON types."""
@@ -109,7 +112,12 @@ def predict_activity_rows(
     from ..legacy.prediction import activity_of, predict_activity
 
     with _timed(len(rows), options):
-        legacy = LegacyOptions(overlap=options.overlap, augment=options.augment, buffer=options.buffer)
+        legacy = LegacyOptions(
+            overlap=options.overlap,
+            augment=options.augment,
+            buffer=options.buffer,
+            one_by_one=options.one_by_one,
+        )
         return activity_of(predict_activity(recording, classifier, rows, legacy, progress))
 
 

@@ -71,7 +71,8 @@ def activity_predictions_from_cinac_files(
     if "nwb" in formats:
         what = "Predictions of segments alone cannot be written as NWB: between them nothing is known"
         raise ConfigError(what, fix="Convert the .cinac file with convert_cinac and predict its movies")
-    folder, options = check_folder(results_path), RunOptions()
+    # .cinac files hold pixels as recorded, where the rounding of larger batches shows
+    folder, options = check_folder(results_path), RunOptions(one_by_one=True)
     classifier = classifier_for(json_file_name, weights_file_name, options)
     found, known = {}, []
     for path in _cinac_files(cinac_dir_name):

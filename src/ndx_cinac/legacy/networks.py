@@ -202,6 +202,8 @@ class CutNetwork:
         signature = [tf.TensorSpec(tensor.shape) for tensor in head.inputs]
         self._most = sys.maxsize
         self._decide = compiled(lambda *windows: head(windows, training=False), signature)
+        alone = [tf.TensorSpec((1, *tensor.shape[1:])) for tensor in model.inputs]
+        self._whole = compiled(lambda *inputs: model(inputs, training=False), alone)
 
     def encode(self, inputs: Sequence[NDArray[np.float32]]) -> list[Any]:
         """Pass what the inputs show through their CNNs.
@@ -221,6 +223,22 @@ class CutNetwork:
             for which, encoded in zip(members, encoder.encode([inputs[m] for m in members]), strict=True):
                 features[which] = encoded
         return features
+
+    def predict_alone(self, inputs: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+        """Pass one window through the whole network.
+
+        Parameters
+        ----------
+        inputs : sequence of ndarray of float32, each of shape (window, height, width)
+            What each input sees.
+
+        Returns
+        -------
+        ndarray of float32, shape output_shape
+            What the network gives.
+        """
+        found: NDArray[np.float32] = self._whole(*(each[None, ..., None] for each in inputs)).numpy()[0]
+        return found
 
     def gather(self, features: Any, frames: NDArray[np.int64]) -> Any:
         """Put features of frames together to windows: (n_windows, window, n_features)."""
