@@ -15,7 +15,11 @@ from pynwb.spec import (
     export_spec,
 )
 
+NAME = "ndx-cinac"
 VERSION = "0.1.0"
+
+OLDER_READERS = "ndx-cinac-for-pynwb-before-4"
+"""Namespace of what only older readers need; hdmf names it in a warning where it is not used."""
 
 FRAME = "as an index into the movie's first axis, from 0"
 
@@ -290,11 +294,8 @@ def prediction_provenance() -> NWBGroupSpec:
         attributes=[
             text("software", "Name and version of the software, e.g. 'ndx-cinac 0.1.0'."),
             text("device", "Where the network ran, e.g. 'CPU' or the name of the GPU."),
-            NWBAttributeSpec(
-                name="created",
-                dtype="isodatetime",
-                doc="When the prediction ended: ISO 8601 with its time zone.",
-            ),
+            # Text, not isodatetime: hdmf before 6 reads that as text, then refuses it, and with it the file.
+            text("created", "When the prediction ended: ISO 8601 with its time zone."),
             text("source_file_identifier", f"`identifier` of the NWB file that was read. {source}"),
             text("source_movie_id", f"Object id of the ImageSeries. {source}"),
             text(
@@ -324,21 +325,57 @@ def prediction_provenance() -> NWBGroupSpec:
     )
 
 
-def main(folder: Path, quick: Path) -> None:
-    """Write the namespace and its types into `folder`, and the same as JSON into `quick`."""
+def stand_in_for_events_table() -> NWBGroupSpec:
+    """Describe what lets pynwb before 4 open files with our types that extend core's EventsTable.
+
+    That has no EventsTable, and opens no file with a type whose parent it does not know. With this one it
+    knows the name, and leaves out the tables, which are nothing then that a processing module takes. Where
+    core has an EventsTable, hdmf uses that: it comes first.
+    """
+    return NWBGroupSpec(
+        neurodata_type_def="EventsTable",
+        neurodata_type_inc="NWBContainer",
+        doc=(
+            "Not this one but that of the core schema, since its version 2.10: it stands here so that older "
+            "readers, which do not have it, leave out what extends it and read the rest of a file."
+        ),
+    )
+
+
+def write_namespace(
+    folder: Path, name: str, doc: str, includes: list[str], types: list[NWBGroupSpec]
+) -> None:
+    """Write one namespace."""
     builder = NWBNamespaceBuilder(
-        name="ndx-cinac",
+        name=name,
         version=VERSION,
-        doc="Predictions and annotations of cell activity and cell type in calcium-imaging movies",
+        doc=doc,
         author=["The ndx-cinac developers"],
         contact=["ndx-cinac@users.noreply.github.com"],
     )
-    # All of core, not single types of it: pynwb validates whole files against each namespace they cache.
-    builder.include_namespace("core")
+    # All of each, not single types of it: pynwb validates whole files against each namespace they cache.
+    for included in includes:
+        builder.include_namespace(included)
+    export_spec(builder, types, str(folder))
+
+
+def main(folder: Path, quick: Path) -> None:
+    """Write the namespaces and their types into `folder`, and the same as JSON into `quick`.
+
+    The stand-in has a namespace of its own, which the other includes: in the other's, hdmf would let it
+    change what core's EventsTable extends. Both stand in one file, for who loads that.
+    """
     types = [classifier_table(), activity_predictions(), cell_type_predictions(), predicted_transients()]
     types += [activity_annotations(), annotated_segments(), cell_type_annotations(), prediction_provenance()]
     folder.mkdir(parents=True, exist_ok=True)
-    export_spec(builder, types, str(folder))
+    doc = "What readers without the EventsTable of the core schema need to open files with ndx-cinac's types"
+    write_namespace(folder, OLDER_READERS, doc, ["core"], [stand_in_for_events_table()])
+    doc = "Predictions and annotations of cell activity and cell type in calcium-imaging movies"
+    write_namespace(folder, NAME, doc, ["core", OLDER_READERS], types)
+    parts = [folder / f"{name}.namespace.yaml" for name in (OLDER_READERS, NAME)]
+    entries = [yaml.safe_load(part.read_text())["namespaces"][0] for part in parts]
+    parts[0].unlink()
+    parts[1].write_text(yaml.safe_dump({"namespaces": entries}, sort_keys=False, width=100))
     contents = {path.name: yaml.safe_load(path.read_text()) for path in sorted(folder.glob("*.yaml"))}
     quick.write_text(json.dumps(contents, indent=1) + "\n")
 

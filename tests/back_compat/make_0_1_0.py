@@ -1,6 +1,8 @@
 """Make ``0.1.0_all_types.nwb``, beside this script, with version 0.1.0 of the namespace.
 
 Run once, with the ndx-cinac of that version. The file stays as it is: later versions must read it.
+``0.1.0_only_pynwb_4.nwb`` is what it wrote before files held a stand-in for core's EventsTable, which older
+readers need: pynwb before 4 cannot open it.
 """
 
 from __future__ import annotations

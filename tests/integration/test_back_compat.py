@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import h5py
@@ -34,6 +35,7 @@ with pynwb.NWBHDF5IO(sys.argv[1], "r") as io:
         "table": series.rois.table is nwbfile.processing["ophys"]["ImageSegmentation"]["PlaneSegmentation"],
         "classifiers": module["classifiers"].to_dataframe()["classifier_name"].tolist(),
         "transients": len(module["PredictedTransients"]),
+        "is_events": isinstance(module["PredictedTransients"], pynwb.event.EventsTable),
         "threshold": series.threshold,
         "movie": series.movie.name,
     }))
@@ -68,7 +70,9 @@ def test_files_of_earlier_versions_are_read(path):
         assert module["PredictedTransients"]["last_frame"].data[:].tolist() == [14, 34]
         assert module["ActivityAnnotations"]["state"].data[:].tolist() == ["active", "doubtful"] * 2
         assert module["AnnotatedSegments"]["stop_time"].data[:].tolist() == [10, 10, 20, 20]
-        assert module["PredictionProvenance"].parameters_dict() == {"threshold": 0.5}
+        provenance = module["PredictionProvenance"]
+        assert provenance.parameters_dict() == {"threshold": 0.5}
+        assert provenance.created == datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
 def test_there_is_a_file_of_this_version_of_the_namespace():
@@ -103,6 +107,7 @@ def test_a_file_read_without_ndx_cinac_still_shows_predictions_as_a_response_ser
     assert seen["table"]
     assert seen["classifiers"] == ["activity-mock", "cell-type-mock"]
     assert seen["transients"] == 3
+    assert seen["is_events"]
     assert seen["threshold"] == 0.5
     assert seen["movie"] == "TwoPhotonSeries"
 

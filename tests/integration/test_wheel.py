@@ -82,6 +82,7 @@ def test_wheel_holds_what_it_must_and_nothing_else(wheel):
         "ndx_cinac/py.typed",
         "ndx_cinac/spec/ndx-cinac.namespace.yaml",
         "ndx_cinac/spec/ndx-cinac.extensions.yaml",
+        "ndx_cinac/spec/ndx-cinac-for-pynwb-before-4.extensions.yaml",
         "ndx_cinac/models/activity-sim/card.json",
         "ndx_cinac/models/activity-sim/model.keras",
         "ndx_cinac/models/cell-type-sim/card.json",

@@ -19,7 +19,8 @@ from ndx_cinac.neurodata.namespace import spec_folder
 ROOT = Path(__file__).resolve().parents[2]
 GENERATOR = ROOT / "src" / "spec" / "create_extension_spec.py"
 QUICK = Path(namespace.__file__).with_suffix(".json")
-FILES = ("ndx-cinac.namespace.yaml", "ndx-cinac.extensions.yaml")
+FOR_OLDER_READERS = "ndx-cinac-for-pynwb-before-4.extensions.yaml"
+FILES = ("ndx-cinac.namespace.yaml", "ndx-cinac.extensions.yaml", FOR_OLDER_READERS)
 TYPES = {
     "ClassifierTable": "DynamicTable",
     "ActivityPredictions": "RoiResponseSeries",
@@ -80,11 +81,29 @@ def test_everything_in_a_type_is_documented(name):
     check(load_types()[name], name)
 
 
+def test_the_stand_in_is_for_readers_without_an_events_table_only():
+    """Where core has one, hdmf takes that, whatever the stand-in says; files keep it for where there is none."""
+    content = yaml.safe_load((spec_folder() / FOR_OLDER_READERS).read_text())
+    assert [group["neurodata_type_def"] for group in content["groups"]] == ["EventsTable"]
+    catalog = pynwb.get_type_map(copy=False).namespace_catalog
+    core = catalog.get_spec("core", "EventsTable")
+    assert catalog.get_spec("ndx-cinac", "EventsTable") is core
+    assert catalog.get_hierarchy("ndx-cinac", "PredictedTransients")[1:3] == ("EventsTable", "DynamicTable")
+    kept = catalog.get_spec_source_dict(FOR_OLDER_READERS)["groups"]
+    assert [dict(each) for each in kept] == content["groups"]
+
+
 def test_quick_loading_gives_the_same_types_as_hdmf_itself():
     code = f"""
+import warnings
 import pynwb
 slow = pynwb.get_type_map()
-slow.load_namespaces({str(spec_folder() / FILES[0])!r})
+with warnings.catch_warnings(record=True) as seen:
+    warnings.simplefilter("always")
+    slow.load_namespaces({str(spec_folder() / FILES[0])!r})
+assert len(seen) == 1, seen  # of the stand-in for older readers
+assert "for-pynwb-before-4.extensions.yaml defines a different" in str(seen[0].message)
+assert "Defaulting to the existing specification from nwb.event.yaml" in str(seen[0].message)
 import ndx_cinac
 slow = slow.namespace_catalog.get_namespace("ndx-cinac")
 quick = pynwb.get_type_map(copy=False).namespace_catalog.get_namespace("ndx-cinac")

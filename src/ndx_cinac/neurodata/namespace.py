@@ -8,9 +8,11 @@ from typing import Any
 
 from hdmf.spec.namespace import SpecReader
 from pynwb import get_type_map
+from pynwb.spec import NWBGroupSpec
 
 NAMESPACE = "ndx-cinac"
 _FILE = "ndx-cinac.namespace.yaml"
+_FOR_OLDER_READERS = "ndx-cinac-for-pynwb-before-4.extensions.yaml"
 
 
 class _QuickReader(SpecReader):  # type: ignore[misc]
@@ -25,15 +27,20 @@ class _QuickReader(SpecReader):  # type: ignore[misc]
 
     def read_namespace(self, namespace_path: str) -> Any:
         namespaces = self._contents[namespace_path]["namespaces"]
-        for part in namespaces[0]["schema"]:
-            if part.get("namespace") == "core":
-                part["neurodata_types"] = []
-        # Core comes last: hdmf then asks for no ancestors of our types, which it would not find yet.
-        namespaces[0]["schema"].sort(key=lambda part: "namespace" in part)
+        for each in namespaces:
+            for part in each["schema"]:
+                if "namespace" in part:
+                    part["neurodata_types"] = []
+            # These come last: hdmf then asks for no ancestors of our types, which it would not find yet.
+            each["schema"].sort(key=lambda part: "namespace" in part)
         return namespaces
 
     def read_spec(self, spec_path: str) -> Any:
-        return self._contents[spec_path]
+        return {"groups": []} if spec_path == _FOR_OLDER_READERS else self._contents[spec_path]
+
+    def for_older_readers(self) -> list[Any]:
+        """Return what files hold for older readers, and this process has no use for."""
+        return [NWBGroupSpec.build_spec(spec) for spec in self._contents[_FOR_OLDER_READERS]["groups"]]
 
 
 def spec_folder() -> Path:
@@ -54,7 +61,9 @@ def load() -> None:
     catalog = types.namespace_catalog
     if NAMESPACE in catalog.namespaces:
         return
-    types.load_namespaces(_FILE, reader=_QuickReader(spec_folder()), resolve=False)
+    reader = _QuickReader(spec_folder())
+    types.load_namespaces(_FILE, reader=reader, resolve=False)
+    catalog.get_spec_source_dict(_FOR_OLDER_READERS)["groups"].extend(reader.for_older_readers())
     ours, core = catalog.get_namespace(NAMESPACE), catalog.get_namespace("core")
     for name in core.get_registered_types():
         ours.catalog.register_spec(core.get_spec(name), core.catalog.get_spec_source_file(name))

@@ -6,8 +6,9 @@ import json
 from datetime import datetime
 from typing import Any, NotRequired, TypedDict, Unpack, cast
 
-from pynwb import register_class
+from pynwb import register_class, register_map
 from pynwb.core import NWBDataInterface
+from pynwb.io.core import NWBContainerMapper
 
 from ..errors import InvalidTypeError
 from . import checks
@@ -91,3 +92,18 @@ class PredictionProvenance(NWBDataInterface):  # type: ignore[misc]
     def parameters_dict(self) -> dict[str, Any]:
         """Parameters by name."""
         return cast(dict[str, Any], json.loads(self.parameters))
+
+
+@register_map(PredictionProvenance)
+class PredictionProvenanceMap(NWBContainerMapper):  # type: ignore[misc]
+    """Turns `created` into the text that files hold, and back."""
+
+    @NWBContainerMapper.object_attr("created")  # type: ignore[untyped-decorator]
+    def text_of_created(self, container: PredictionProvenance, _manager: Any) -> str:
+        """Give a file the time in ISO 8601."""
+        return cast(str, container.created.isoformat())
+
+    @NWBContainerMapper.constructor_arg("created")  # type: ignore[untyped-decorator]
+    def created_of_text(self, builder: Any, _manager: Any) -> datetime:
+        """Read it from there."""
+        return datetime.fromisoformat(builder.attributes["created"])
