@@ -1,6 +1,6 @@
 """Kill predictions at random moments, in every output mode, and print what each kill left.
 
-    python benchmarks/kills.py [--kills 500] [--seed 0]
+    python benchmarks/kills.py [--kills 500] [--minutes 120] [--seed 0]
 
 Each run is a process of its own that gets SIGKILL at an operation on a file or at a moment within a stage,
 both drawn at random; after every third kill, the same command runs to its end and must give the bits of a run
@@ -34,6 +34,7 @@ N_FRAMES = 300
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=500)
+    parser.add_argument("--minutes", type=float, default=120.0, help="end then, whatever the number")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--classifier", default="activity-sim")
     options = parser.parse_args()
@@ -49,13 +50,14 @@ def main() -> None:
             Arena(server, folder / str(number), source, options.classifier, mode)
             for number, (source, mode) in enumerate(kinds)
         ]
-        while (done := sum(sum(arena.killed.values()) for arena in arenas)) < options.kills:
+        done = 0
+        while done < options.kills and time.monotonic() - began < 60 * options.minutes:
             for arena in arenas:
                 arena.trial(draw, KILLS_PER_TRIAL)
+            done = sum(sum(arena.killed.values()) for arena in arenas)
             print(f"{done} kills, {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
         print(table_of(arenas))
-        total = sum(sum(arena.killed.values()) for arena in arenas)
-        print(f"{total} kills in {time.monotonic() - began:.0f} s: nothing was lost")
+        print(f"{done} kills in {time.monotonic() - began:.0f} s: nothing was lost")
 
 
 if __name__ == "__main__":

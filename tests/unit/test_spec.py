@@ -82,7 +82,7 @@ def test_everything_in_a_type_is_documented(name):
 
 
 def test_the_stand_in_is_for_readers_without_an_events_table_only():
-    """Where core has one, hdmf takes that, whatever the stand-in says; files keep it for where there is none."""
+    """Where core has one, hdmf takes that, whatever the stand-in says; files keep it for where none is."""
     content = yaml.safe_load((spec_folder() / FOR_OLDER_READERS).read_text())
     assert [group["neurodata_type_def"] for group in content["groups"]] == ["EventsTable"]
     catalog = pynwb.get_type_map(copy=False).namespace_catalog
