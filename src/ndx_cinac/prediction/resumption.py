@@ -85,7 +85,7 @@ def identity_of(source: Source, recording: CinacRecording) -> dict[str, Any] | N
         "movie": [source.movie_path, source.movie_id],
         "segmentation": [source.segmentation_path, source.segmentation_id],
     }
-    if source.digest is not None:
+    if source.dandi_asset is not None:  # its id is in it, and no other content ever gets that
         return {**inside, "asset": source.dandi_asset, "digest": source.digest}
     if source.path is None:
         return None

@@ -190,6 +190,7 @@ def extract_traces(
             start = stop
             progress("extracting traces", start, movie.n_frames)
     except BaseException:
+        finished.flush()
         store.close()
         raise
     if missing.any():
