@@ -34,6 +34,13 @@ def add_predict(verbs: Any, common: argparse.ArgumentParser) -> None:
     parser = verb(verbs, common, "predict", summary, EXAMPLE)
     parser.set_defaults(run="predict:predict")
     add_source(parser, several=True)
+    add_what(parser)
+    _add_output(parser)
+    add_many(parser)
+
+
+def add_what(parser: argparse.ArgumentParser) -> None:
+    """Add what is predicted, and with which classifiers."""
     parser.add_argument(
         "--task",
         choices=("activity", "cell-type", "all"),
@@ -57,8 +64,6 @@ def add_predict(verbs: Any, common: argparse.ArgumentParser) -> None:
         "--batch-size", type=positive, help="stretches of traces that the network is given at once"
     )
     _add_cell_types(parser)
-    _add_output(parser)
-    add_many(parser)
 
 
 def _add_cell_types(parser: argparse.ArgumentParser) -> None:
@@ -109,11 +114,11 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
     )
     add_overwrite(group, "replace an output file, or predictions of that name, that exist")
     group.add_argument("--json", action="store_true", help="print what was done as JSON")
-    _add_resuming(parser)
+    add_resuming(parser, "120")
 
 
-def _add_resuming(parser: argparse.ArgumentParser) -> None:
-    """Add what happens to work that an interrupted run has finished."""
+def add_resuming(parser: argparse.ArgumentParser, usual: str) -> None:
+    """Add what happens to work that an interrupted run has finished; `usual` is said to be the limit."""
     group = parser.add_argument_group(
         "resuming",
         "Finished work is kept beside the output; after an interruption the same command goes on from there. "
@@ -126,7 +131,7 @@ def _add_resuming(parser: argparse.ArgumentParser) -> None:
         "--resume-from",
         type=seconds,
         metavar="SECONDS",
-        help="keep finished work of runs that are expected to take so long or longer (120)",
+        help=f"keep finished work of runs that are expected to take so long or longer ({usual})",
     )
 
 
@@ -137,7 +142,7 @@ def predict(options: argparse.Namespace) -> None:
     from .commands import _say
 
     started = time.perf_counter()
-    task = _task(options)
+    task = task_of(options)
     if is_many(options):
         predict_many(options, recipe_of(options, task))
         return
@@ -171,7 +176,7 @@ def _named(options: argparse.Namespace) -> str:
     return "" if options.name is None else f" --name {options.name}"
 
 
-def _task(options: argparse.Namespace) -> str:
+def task_of(options: argparse.Namespace) -> str:
     """Return what is predicted, after refusing options that do not go together.
 
     Raises
@@ -206,7 +211,7 @@ def _activity(options: argparse.Namespace, output: Any) -> tuple[Any, ...]:
     from .commands import _progress, _reading, load_any
 
     classifier = load_any(options.classifier or "activity-sim", options.weights)
-    _introduce(options, classifier)
+    introduce(options, classifier)
     result = predict_activity(
         options.file,
         classifier,
@@ -227,7 +232,7 @@ def _cell_types(options: argparse.Namespace, output: Any) -> tuple[Any, ...]:
     chosen = cell_type_options(options, options.threshold)
     classifier = load_any(options.classifier or "cell-type-sim", options.weights)
     check_classifier(classifier, chosen)
-    _introduce(options, classifier)
+    introduce(options, classifier)
     result = predict_cell_types(
         options.file,
         classifier,
@@ -256,7 +261,7 @@ def _both(options: argparse.Namespace, output: Any) -> tuple[Any, ...]:
         activity.check(types, chosen.activity)
         shown = [typing, *activity.classifiers]
     for classifier in shown:
-        _introduce(options, classifier)
+        introduce(options, classifier)
     return predict_activity_and_cell_types(
         options.file,
         activity,
@@ -268,7 +273,7 @@ def _both(options: argparse.Namespace, output: Any) -> tuple[Any, ...]:
     )
 
 
-def _introduce(options: argparse.Namespace, classifier: Any) -> None:
+def introduce(options: argparse.Namespace, classifier: Any) -> None:
     """Say which classifier is used, where it runs, and what must be known of it first."""
     from .commands import _load_networks, _say
 
