@@ -20,7 +20,7 @@ KIND = "row numbers"
 TYPES = ("interneuron", "pyramidal", "noise")
 
 
-def predict_row_numbers(recording, classifier, options, progress):
+def predict_row_numbers(recording, classifier, options, progress, journal=None):
     """The engine of the tests' classifiers: their network is given the number of each row."""
     rows = recording.require_rois().kept
     progress("predicting cell types", len(rows), len(rows))

@@ -64,7 +64,7 @@ def seen(monkeypatch):
         shape = (recording.require_movie().n_frames, len(recording.require_rois().kept))
         return Predicted(np.full(shape, LEVELS[chosen.card.name], np.float32), "CPU")
 
-    def predict_types(recording, chosen, options, progress):
+    def predict_types(recording, chosen, options, progress, journal):
         values = np.full((len(recording.require_rois().kept), 3), 0.1, np.float32)
         rows = recording.require_rois().kept
         values[np.arange(len(rows)), rows % 3] = 0.8

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..classifiers import Classifier, ModelCard
 from ..errors import ClassifierError
+from ..journal import Journal
 from ..networks import device_description
 from ..prediction.options import Predicted, PredictionOptions
 from ..progress import Progress
@@ -18,9 +19,13 @@ from .network import run_network
 
 
 def predict(
-    recording: CinacRecording, classifier: Classifier, options: PredictionOptions, progress: Progress
+    recording: CinacRecording,
+    classifier: Classifier,
+    options: PredictionOptions,
+    progress: Progress,
+    journal: Journal | None = None,
 ) -> Predicted:
-    """Predict the types of all ROIs that are to be predicted.
+    """Predict the types of all ROIs that are to be predicted; finished work goes to the journal.
 
     Returns
     -------
@@ -39,7 +44,7 @@ def predict(
     chosen = read_input_options(card)
     network = classifier.network()
     _check_network(network, card, chosen, str(classifier.folder))
-    inputs = make_cell_inputs(recording, chosen, progress=progress)
+    inputs = make_cell_inputs(recording, chosen, progress=progress, journal=journal)
     probabilities = run_network(network, inputs, max(1, options.batch_size))
     progress("predicting cell types", len(inputs), len(inputs))
     return Predicted(

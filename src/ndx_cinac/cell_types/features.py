@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ConfigError, PredictionError
+from ..journal import Journal
 from ..progress import Progress, silent
 from ..recording import CinacRecording
 from ..rois import Rois
@@ -127,11 +128,16 @@ class CellInputs:
 
 
 def make_cell_inputs(
-    recording: CinacRecording, options: CellInputOptions | None = None, *, progress: Progress = silent
+    recording: CinacRecording,
+    options: CellInputOptions | None = None,
+    *,
+    progress: Progress = silent,
+    journal: Journal | None = None,
 ) -> CellInputs:
     """Make the inputs of all ROIs that are to be predicted, in the order of ``recording.rois.kept``.
 
-    Traces are extracted in one pass over the movie; a further sample of its frames gives the images.
+    Traces are extracted in one pass over the movie; a further sample of its frames gives the images. A
+    journal keeps traces block by block, and the inputs once they are made.
 
     Raises
     ------
@@ -147,16 +153,17 @@ def make_cell_inputs(
     pixel_size, size_notes = _pixel_size(recording, rois)
     stretch = max(1, round(options.baseline_seconds * frame_rate))
     extraction = replace(options.traces, baseline_frames=stretch)
-    with extract_traces(movie, rois, extraction, progress=progress) as traces:
+    with extract_traces(movie, rois, extraction, progress=progress, journal=journal) as traces:
+        notes = (*notes, *size_notes, *traces.notes)
+        kept = None if journal is None else journal.load("inputs")
+        if kept is not None:
+            return CellInputs(kept["pieces"], kept["patches"], kept["features"], notes)
         sample = take_sample(movie, options.sample_frames, options.sample_bytes)
-        return _from_traces(
-            traces,
-            sample,
-            rois,
-            options,
-            scales=(frame_rate, pixel_size),
-            notes=(*notes, *size_notes, *traces.notes),
-        )
+        scales = (frame_rate, pixel_size)
+        made = _from_traces(traces, sample, rois, options, scales=scales, notes=notes)
+    if journal is not None:
+        journal.keep("inputs", pieces=made.pieces, patches=made.patches, features=made.features)
+    return made
 
 
 def _from_traces(

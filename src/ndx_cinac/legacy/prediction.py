@@ -15,6 +15,9 @@ from ..progress import Progress, silent
 from ..recording import CinacRecording
 from .run import BLOCK_BYTES, LegacyOptions, LegacyRun
 
+ACTIVE_WINDOWS = "active-windows"
+"""Name in a journal of the first frames of the windows that cell types are predicted from."""
+
 
 def predict(
     recording: CinacRecording,
@@ -136,6 +139,8 @@ def predict_cell_types(
     n_windows: int = 2,
     options: LegacyOptions | None = None,
     progress: Progress = silent,
+    *,
+    journal: Journal | None = None,
 ) -> list[NDArray[np.float32]]:
     """Predict the types of some ROIs from the windows in which each is most active.
 
@@ -147,6 +152,8 @@ def predict_cell_types(
         A legacy classifier for cell types.
     n_windows : int
         Windows to predict for each ROI, at most.
+    journal : Journal, optional
+        Keeps which windows are the most active, and those that are finished, for a run that goes on.
 
     Returns
     -------
@@ -167,9 +174,16 @@ def predict_cell_types(
     rows = np.atleast_1d(np.asarray(rows, dtype=np.int64))
     window = int(classifier.card.inputs["window"])
     window_starts(recording.require_movie().n_frames, window, options.overlap)  # before frames are read
-    traces = recording.get_smooth_traces(normalized=True)
-    starts = [active_windows(traces[row], window, options.overlap, n_windows) for row in rows]
-    return LegacyRun(recording, classifier, options).predict(rows, starts, progress)
+    kept = None if journal is None else journal.load(ACTIVE_WINDOWS)
+    if kept is not None:
+        starts = np.split(kept["starts"], np.cumsum(kept["counts"])[:-1])
+    else:
+        traces = recording.get_smooth_traces(normalized=True)
+        starts = [active_windows(traces[row], window, options.overlap, n_windows) for row in rows]
+        if journal is not None and starts:
+            counts = np.array([len(each) for each in starts])
+            journal.keep(ACTIVE_WINDOWS, starts=np.concatenate(starts), counts=counts)
+    return LegacyRun(recording, classifier, options).predict(rows, starts, progress, journal)
 
 
 def _check(classifier: Classifier, task: str, outputs: str) -> None:

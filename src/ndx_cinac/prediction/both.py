@@ -84,8 +84,9 @@ def predict_activity_and_cell_types(
     goal = check_goal(source, output, ("activity", "cell_type"))
     with unfinished(source, goal) as folder:
         keeping = None if folder is None else Keeping(folder)
+        of_typing = None if folder is None else Keeping(folder, of_types.JOURNAL)
         with opened(source, reading) as recording:
-            types = of_types.predict_types_with(recording, typing, chosen.cell_types, listen)
+            types = of_types.predict_types_with(recording, typing, chosen.cell_types, listen, of_typing)
             if isinstance(activity, ActivityByCellType):
                 found = predict_by_cell_type(
                     recording, activity, (types, names), chosen.activity, listen, keeping

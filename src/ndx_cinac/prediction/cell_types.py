@@ -15,11 +15,13 @@ from numpy.typing import NDArray
 from ..cell_types import CellTypeConfig, cell_types_of, read_cell_types
 from ..classifiers import Classifier, check_fit, load_classifier
 from ..errors import ClassifierError, ConfigError, PredictionError
+from ..journal import Journal
 from ..progress import Progress, silent
 from ..recording import CinacRecording
 from ..results import CellTypeResult
 from .options import CellTypeOptions, Predicted
-from .session import check_goal, check_recording, describe, left_out, opened
+from .resumption import Keeping, journal_of
+from .session import check_goal, check_recording, describe, left_out, opened, unfinished
 
 if TYPE_CHECKING:
     from pynwb import NWBFile
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
     from ..writing import OutputOptions
 
 DEFAULT_CLASSIFIER = "cell-type-sim"
+
+JOURNAL = "cell_types"
+"""Name of what is kept of a prediction of cell types, in its output's temporary folder."""
 
 _log = logging.getLogger(__name__)
 
@@ -85,29 +90,39 @@ def predict_cell_types(
     loaded, chosen = load_classifier(classifier), options or CellTypeOptions()
     check_classifier(loaded, chosen)
     goal = check_goal(source, output, ("cell_type",))
-    with opened(source, reading) as recording:
-        result = predict_types_with(recording, loaded, chosen, progress or silent)
-    if goal is None:
-        return result
-    from ..writing import write_predictions
+    with unfinished(source, goal) as folder:
+        keeping = None if folder is None else Keeping(folder, JOURNAL)
+        with opened(source, reading) as recording:
+            result = predict_types_with(recording, loaded, chosen, progress or silent, keeping)
+        if goal is None:
+            return result
+        from ..writing import write_predictions
 
-    written = write_predictions(result, goal, None if isinstance(source, CinacRecording) else source)
-    return replace(result, output=written)
+        origin = None if isinstance(source, CinacRecording) else source
+        return replace(result, output=write_predictions(result, goal, origin, folder=folder))
 
 
-Engine = Callable[[CinacRecording, Classifier, CellTypeOptions, Progress], Predicted]
+Engine = Callable[[CinacRecording, Classifier, CellTypeOptions, Progress, Journal | None], Predicted]
 
 
 def _from_cell_features(
-    recording: CinacRecording, classifier: Classifier, options: CellTypeOptions, progress: Progress
+    recording: CinacRecording,
+    classifier: Classifier,
+    options: CellTypeOptions,
+    progress: Progress,
+    journal: Journal | None,
 ) -> Predicted:
     from ..cell_types.engine import predict
 
-    return predict(recording, classifier, options, progress)
+    return predict(recording, classifier, options, progress, journal)
 
 
 def _from_legacy_patches(
-    recording: CinacRecording, classifier: Classifier, options: CellTypeOptions, progress: Progress
+    recording: CinacRecording,
+    classifier: Classifier,
+    options: CellTypeOptions,
+    progress: Progress,
+    journal: Journal | None,
 ) -> Predicted:
     from ..legacy.prediction import predict_cell_types
     from ..legacy.run import BLOCK_BYTES, LegacyOptions
@@ -120,7 +135,9 @@ def _from_legacy_patches(
         block_bytes=options.block_bytes or BLOCK_BYTES,
     )
     rows = recording.require_rois().kept
-    found = predict_cell_types(recording, classifier, rows, options.n_segments, used, progress)
+    found = predict_cell_types(
+        recording, classifier, rows, options.n_segments, used, progress, journal=journal
+    )
     values = [np.asarray(options.combination(segments, axis=0)) for segments in found]
     return Predicted(np.stack(values).astype(np.float32), device_description())
 
@@ -187,11 +204,15 @@ def types_of(classifier: Classifier, options: CellTypeOptions) -> CellTypeConfig
 
 
 def predict_types_with(
-    recording: CinacRecording, classifier: Classifier, options: CellTypeOptions, progress: Progress
+    recording: CinacRecording,
+    classifier: Classifier,
+    options: CellTypeOptions,
+    progress: Progress,
+    keeping: Keeping | None = None,
 ) -> CellTypeResult:
     """Check a recording, run the engine, and put what came of it together.
 
-    Parameters and errors are those of `predict_cell_types`.
+    Parameters and errors are those of `predict_cell_types`; finished work is kept where `keeping` says.
     """
     started = time.perf_counter()
     engine, types = check_classifier(classifier, options)
@@ -199,7 +220,8 @@ def predict_types_with(
     threshold = card.threshold if options.threshold is None else float(options.threshold)
     name = f"{card.name} {card.version} (sha256 {classifier.fingerprint})"
     _log.info("Predicting the types of %d ROIs with %s.", len(rois.kept), name)
-    predicted = engine(recording, classifier, options, progress)
+    journal = journal_of(keeping, recording, classifier, options)
+    predicted = engine(recording, classifier, options, progress, journal)
     found = _checked(predicted.probabilities, (len(rois.kept), len(card.classes)), card.name)
     seconds = time.perf_counter() - started
     _log.info("Predicted with %s on %s in %.1f s.", name, predicted.device, seconds)

@@ -43,6 +43,17 @@ class Expectation:
     seconds: float
 
 
+TRACE_KINDS = ("traces", "cell features")
+"""Kinds of inputs that take the time that is measured above."""
+
+
+def expected_seconds(n_frames: int, n_rois: int, frame_shape: tuple[int, int]) -> float:
+    """Seconds that a classifier of traces takes, right to a factor of about two; see `estimate`."""
+    pixels = frame_shape[0] * frame_shape[1]
+    work = SECONDS_PER_PIXEL * pixels * n_frames + SECONDS_PER_CELL_FRAME * n_rois * n_frames
+    return SECONDS_TO_START + work
+
+
 def estimate(
     card: ModelCard,
     n_frames: int,
@@ -80,9 +91,8 @@ def estimate(
     channels = min(options.channel_bytes, 4 * 11 * n_rois * n_frames)
     probabilities = 4 * n_rois * n_frames
     memory = BYTES_TO_START + 1.2 * sample + 5 * block + 3 * channels + probabilities
-    seconds = SECONDS_PER_PIXEL * pixels * n_frames + SECONDS_PER_CELL_FRAME * n_rois * n_frames
     return Expectation(
         memory_bytes=int(memory + (0 if on_disk else traces)),
         disk_bytes=traces if on_disk else 0,
-        seconds=SECONDS_TO_START + seconds,
+        seconds=expected_seconds(n_frames, n_rois, frame_shape),
     )

@@ -17,7 +17,7 @@ from ..classifiers import Classifier
 from ..journal import Journal
 from ..recording import CinacRecording, Source
 from ..writing.unfinished import UnfinishedFolder
-from .expectation import estimate
+from .expectation import TRACE_KINDS, expected_seconds
 from .options import PredictionOptions
 
 END_BYTES = 2**20
@@ -149,8 +149,8 @@ def _worthwhile(
 ) -> bool:
     """Whether the work is long enough to be kept, and there is room for it."""
     movie, n_rois = recording.require_movie(), len(recording.require_rois().kept)
-    expected = estimate(classifier.card, movie.n_frames, n_rois, movie.shape[1:], options)
-    if expected is not None and expected.seconds < options.resume_seconds:
+    seconds = expected_seconds(movie.n_frames, n_rois, movie.shape[1:])
+    if classifier.card.inputs.get("kind") in TRACE_KINDS and seconds < options.resume_seconds:
         return False
     needed = ROOM * 4 * 6 * n_rois * movie.n_frames
     free = shutil.disk_usage(folder).free
