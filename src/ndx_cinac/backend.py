@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from .errors import PredictionError
 from .extras import require
+from .threads import n_cores
 
 # Without a GPU TensorFlow reports a failed call to CUDA below level 3; its errors still come as exceptions.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -65,8 +66,7 @@ def tensorflow() -> Any:
 
 def device_description() -> str:
     """Where networks run: the GPU's name, or "CPU" and its number of threads."""
-    affinity = getattr(os, "sched_getaffinity", None)  # not on macOS and Windows
-    cores = len(affinity(0)) if affinity else os.cpu_count() or 1
+    cores = n_cores()
     if BACKEND == "jax":
         device = _library.devices()[0]
         if device.platform != "cpu":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +11,8 @@ from typing import Any
 import h5py
 import numpy as np
 from numpy.typing import NDArray
+
+from .threads import n_cores
 
 _inflater: Any
 try:  # ISA-L decompresses to the same bytes in half the time
@@ -41,7 +42,7 @@ class GzipChunks:
         self._chunks, self._shape = tuple(dataset.chunks), tuple(dataset.shape)
         self._shuffled = bool(dataset.shuffle) and dataset.dtype.itemsize > 1
         self._size = int(np.prod(self._chunks)) * dataset.dtype.itemsize
-        self._threads = min(MOST_THREADS, _n_cores())
+        self._threads = min(MOST_THREADS, n_cores())
 
     @staticmethod
     def can_read(dataset: Any) -> bool:
@@ -121,8 +122,3 @@ class GzipChunks:
             target.append(slice(first - start, stop - start))
         out[tuple(target)] = values[tuple(source)]
         return True
-
-
-def _n_cores() -> int:
-    affinity = getattr(os, "sched_getaffinity", None)  # not on macOS and Windows
-    return len(affinity(0)) if affinity else os.cpu_count() or 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..classifiers import ModelCard
+from ..threads import working_threads
 from .options import PredictionOptions
 
 MIB = 2**20
@@ -90,7 +91,9 @@ def estimate(
     on_disk = traces > given.get("store_bytes", 256 * MIB)
     channels = min(options.channel_bytes, 4 * 11 * n_rois * n_frames)
     probabilities = 4 * n_rois * n_frames
-    memory = BYTES_TO_START + 1.2 * sample + 5 * block + 3 * channels + probabilities
+    memory = (
+        BYTES_TO_START + 1.2 * sample + (3 + 2 * working_threads()) * block + 3 * channels + probabilities
+    )
     return Expectation(
         memory_bytes=int(memory + (0 if on_disk else traces)),
         disk_bytes=traces if on_disk else 0,

@@ -15,13 +15,14 @@ from ..movie_places import place_of
 from ..movies import Movie
 from ..progress import Progress, silent
 from ..rois import Rois
+from ..threads import in_order, linear_algebra_in_one_thread, working_threads
 from .channels import TRACES, make_channels
 from .finished_blocks import FinishedBlock, FinishedBlocks, digest_of
 from .frame_statistics import fit_frame_model
 from .frames import N_TERMS
 from .options import TraceOptions
 from .plan import TracePlan, prepare
-from .ranges import RangeWork, cut_ranges, finish, finish_range, measure_range
+from .ranges import RangeWork, cut_ranges, finish, finish_range, finished_blocks
 from .refinement import MeasuredSample
 from .sampling import take_sample
 from .store import TraceStore
@@ -161,11 +162,19 @@ def extract_traces(
     if tuple(rois.shape) != tuple(movie.shape[1:]):
         what = f"ROIs lie on a field of {tuple(rois.shape)}, the movie's frames are {tuple(movie.shape[1:])}"
         raise PredictionError(what)
-    kept = rois.kept
-    if not len(kept):
+    if not len(rois.kept):
         what = "No ROI can be predicted: each one is empty, outside of the frame or not selected"
         raise PredictionError(what, fix="See each ROI's reason with: ndx-cinac inspect FILE")
     movie.expect_all()
+    with linear_algebra_in_one_thread():
+        return _extract(movie, rois, options, progress, journal)
+
+
+def _extract(
+    movie: Movie, rois: Rois, options: TraceOptions, progress: Progress, journal: Journal | None
+) -> Traces:
+    """Sample the movie, make the plan, and apply it to all frames."""
+    kept = rois.kept
     sample = take_sample(movie, options.sample_frames, options.sample_bytes, progress=progress)
     model = fit_frame_model(sample.frames)
     block_frames = max(FEWEST_TOGETHER, options.block_bytes // (4 * movie.shape[1] * movie.shape[2]))
@@ -229,8 +238,8 @@ def _blocks(
 ) -> Iterator[FinishedBlock]:
     """Traces from frame `first` on, where a block begins: computed here, or by helpers."""
     if measured.whole:
-        for start in range(first, movie.n_frames, block_frames):
-            yield finish(plan, measured.block(slice(start, start + block_frames)))
+        parts = (slice(start, start + block_frames) for start in range(first, movie.n_frames, block_frames))
+        yield from in_order(lambda part: finish(plan, measured.block(part)), parts, working_threads())
         return
     helpers = present_helpers()
     place = None if helpers is None else place_of(movie)
@@ -238,5 +247,4 @@ def _blocks(
         work = RangeWork(place, measured.model, plan, block_frames)
         yield from helpers.map(finish_range, work, cut_ranges(movie, block_frames, first))
         return
-    for block in measure_range(movie, measured.model, block_frames, (first, movie.n_frames)):
-        yield finish(plan, block)
+    yield from finished_blocks(movie, measured.model, plan, block_frames, (first, movie.n_frames))

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..movie_places import MoviePlace, opened_place
 from ..movies import Movie
+from ..threads import in_order, linear_algebra_in_one_thread, working_threads
 from .finished_blocks import FinishedBlock
 from .frames import FrameBlock, FrameModel
 from .plan import TracePlan
@@ -54,13 +57,24 @@ def cut_ranges(movie: Movie, block_frames: int, first: int) -> list[tuple[int, i
     return list(zip([first, *ends], ends, strict=False))
 
 
-def measure_range(
-    movie: Movie, model: FrameModel, block_frames: int, frames: tuple[int, int]
-) -> Iterator[FrameBlock]:
-    """Frames of a range, measured block by block; the same blocks, whatever range they are in.
+def finished_blocks(
+    movie: Movie, model: FrameModel, plan: TracePlan, block_frames: int, frames: tuple[int, int]
+) -> Iterator[FinishedBlock]:
+    """Traces of a range of frames, block by block; the same blocks, whatever range they are in.
 
-    The range begins where a block does. The next stretch is read while the present one is worked on.
+    The range begins where a block does. Several blocks are worked on at once, while more frames are read.
     """
+
+    def finished(raw: NDArray[Any]) -> FinishedBlock:
+        return finish(plan, model.measure(raw))
+
+    parts = _read_parts(movie, block_frames, frames)
+    with linear_algebra_in_one_thread():
+        yield from in_order(finished, parts, working_threads())
+
+
+def _read_parts(movie: Movie, block_frames: int, frames: tuple[int, int]) -> Iterator[NDArray[Any]]:
+    """Frames of a range, block by block; the next stretch is read while the present one is worked on."""
     first, stop = frames
     stretch = stretch_frames(movie, block_frames)
     starts = range(first - first % stretch, stop, stretch)
@@ -72,7 +86,7 @@ def measure_range(
             if following is not None:
                 ahead = reader.submit(movie.read, *following)
             for part in range(0, len(read), block_frames):
-                yield model.measure(read[part : part + block_frames])
+                yield read[part : part + block_frames]
 
 
 def finish(plan: TracePlan, block: FrameBlock) -> FinishedBlock:
@@ -83,8 +97,7 @@ def finish(plan: TracePlan, block: FrameBlock) -> FinishedBlock:
 def finish_range(work: RangeWork, frames: tuple[int, int]) -> FinishedBlock:
     """Traces of a range, read and computed wherever this is called."""
     with opened_place(work.movie) as movie:
-        measured = measure_range(movie, work.model, work.block_frames, frames)
-        blocks = [finish(work.plan, block) for block in measured]
+        blocks = list(finished_blocks(movie, work.model, work.plan, work.block_frames, frames))
     return FinishedBlock(
         np.concatenate([block.traces for block in blocks], axis=2),
         np.concatenate([block.coefficients for block in blocks]),
