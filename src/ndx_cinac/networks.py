@@ -1,14 +1,20 @@
-"""The activity network: how it is built, calibrated and run over recordings of any length."""
+"""Networks of traces, compiled and run over recordings of any length."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .activity_network import (
+    average_networks,
+    build_activity_network,
+    receptive_field,
+    with_probability,
+    without_probability,
+)
 from .backend import (
     compiled,
     device_description,
@@ -25,6 +31,7 @@ __all__ = [
     "BATCH_SIZE",
     "BLOCK_FRAMES",
     "CompiledNetwork",
+    "average_networks",
     "build_activity_network",
     "device_description",
     "full_precision",
@@ -40,7 +47,6 @@ __all__ = [
 
 _log = logging.getLogger(__name__)
 
-DILATIONS = (1, 2, 4, 8, 16, 32, 1, 2, 4)
 BLOCK_FRAMES = 512
 BATCH_SIZE = 16
 
@@ -51,140 +57,6 @@ def __getattr__(name: str) -> Any:
         return tensorflow()
     what = f"module {__name__!r} has no attribute {name!r}"
     raise AttributeError(what)
-
-
-def build_activity_network(
-    n_channels: int,
-    *,
-    width: int = 48,
-    dilations: Sequence[int] = DILATIONS,
-    first_kernel: int = 5,
-    head: int = 32,
-    dropout: float = 0.0,
-) -> Any:
-    """Build an untrained network that reads the channels of one ROI over time.
-
-    A convolution over `first_kernel` frames, one residual block per dilation (dilated convolution over three
-    frames, batch normalisation, rectifier, convolution over one frame), two convolutions over one frame; all
-    core layers of Keras, so that the saved network loads in safe mode.
-
-    Parameters
-    ----------
-    n_channels : int
-        Channels per frame.
-    width : int
-        Features per frame inside the network.
-    dilations : sequence of int
-        Frames between the taps of each block's convolution.
-    first_kernel : int
-        Frames that the first convolution spans; odd.
-    head : int
-        Features of the layer before the last.
-    dropout : float
-        Share of whole features dropped in each block while training, from 0 (none) to below 1.
-
-    Returns
-    -------
-    keras.Model
-        From (batch, time, n_channels) to logits (batch, time), for any number of frames.
-
-    Raises
-    ------
-    ConfigError
-        If a number is out of its range.
-    """
-    sizes = (n_channels, width, head, first_kernel, *dilations)
-    if min(sizes) < 1 or first_kernel % 2 == 0 or not 0 <= dropout < 1:
-        what = (
-            f"No network has {n_channels} channels, width {width}, head {head}, a first kernel of "
-            f"{first_kernel} frames, dilations {tuple(dilations)} and dropout {dropout:g}"
-        )
-        raise ConfigError(what, fix="Sizes are at least 1, the first kernel is odd, dropout lies in [0, 1)")
-    layers = keras.layers
-    inputs = layers.Input((None, n_channels), name="channels")
-    x = layers.Conv1D(width, first_kernel, padding="same", activation="relu", name="first")(inputs)
-    for number, dilation in enumerate(dilations):
-        name = f"block_{number}"
-        y = layers.Conv1D(
-            width, 3, padding="same", dilation_rate=dilation, use_bias=False, name=f"{name}_dilated"
-        )(x)
-        y = layers.BatchNormalization(name=f"{name}_norm")(y)
-        y = layers.Activation("relu", name=f"{name}_relu")(y)
-        if dropout:
-            y = layers.SpatialDropout1D(dropout, name=f"{name}_dropout")(y)
-        y = layers.Conv1D(width, 1, name=f"{name}_mix")(y)
-        x = layers.Add(name=f"{name}_add")([x, y])
-    x = layers.Activation("relu", name="last_relu")(x)
-    x = layers.Conv1D(head, 1, activation="relu", name="head")(x)
-    x = layers.Conv1D(1, 1, name="logit")(x)
-    return keras.Model(inputs, layers.Reshape((-1,), name="logits")(x), name="activity")
-
-
-def with_probability(model: Any, *, shift: float = 0.0, temperature: float = 1.0) -> Any:
-    """Put calibration and the logistic function behind a network's logits.
-
-    Parameters
-    ----------
-    model : keras.Model
-        Gives logits; its layers are shared with the returned network, not copied.
-    shift : float
-        Added to ``logit / temperature``; above 0 it makes activity more probable.
-    temperature : float
-        Above 0; above 1 it makes the network less certain.
-
-    Returns
-    -------
-    keras.Model
-        Gives ``sigmoid(logit / temperature + shift)``.
-
-    Raises
-    ------
-    ConfigError
-        If `temperature` is not above 0 or `shift` is not finite.
-    """
-    if not (np.isfinite(temperature) and temperature > 0 and np.isfinite(shift)):
-        what = f"A network cannot be calibrated with temperature {temperature:g} and shift {shift:g}"
-        raise ConfigError(what, fix="Temperature is a number above 0, shift any finite number")
-    x = keras.layers.Rescaling(1.0 / temperature, offset=shift, name="calibration")(model.output)
-    x = keras.layers.Activation("sigmoid", name="probability")(x)
-    return keras.Model(model.input, x, name=model.name)
-
-
-def receptive_field(model: Any) -> int:
-    """Frames that one output frame can depend on: one plus what each convolution over time adds.
-
-    Exact for networks whose convolutions lie one after another, as in `build_activity_network`.
-    """
-    convolutions = [layer for layer in model.layers if isinstance(layer, keras.layers.Conv1D)]
-    return 1 + sum(int(layer.kernel_size[0] - 1) * int(layer.dilation_rate[0]) for layer in convolutions)
-
-
-def without_probability(model: Any) -> tuple[Any, float, float]:
-    """Take apart what `with_probability` put together.
-
-    Parameters
-    ----------
-    model : keras.Model
-        Gives probabilities.
-
-    Returns
-    -------
-    logits : keras.Model
-        Gives logits; its layers are those of `model`.
-    shift, temperature : float
-        The calibration.
-
-    Raises
-    ------
-    ClassifierError
-        If the network does not end in a calibration.
-    """
-    if not {"calibration", "probability"} <= {layer.name for layer in model.layers}:
-        what = "The network does not end in the calibration that ndx-cinac gives its classifiers"
-        raise ClassifierError(what, fix="Only classifiers that ndx-cinac has trained can be trained further")
-    calibration = model.get_layer("calibration")
-    logits = keras.Model(model.input, calibration.input, name=model.name)
-    return logits, float(calibration.offset), 1.0 / float(calibration.scale)
 
 
 def window_starts(n_frames: int, block: int, halo: int) -> list[tuple[int, int, int]]:

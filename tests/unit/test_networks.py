@@ -123,6 +123,26 @@ def test_no_frames_and_no_rois_give_empty_predictions(small):
     assert network.predict(channels(2, 0)).shape == (2, 0)
 
 
+def test_averaged_networks_give_the_mean_of_their_logits_and_see_no_further(small):
+    networks.keras.utils.set_random_seed(4)
+    other = build_activity_network(3, width=6, dilations=(1, 2, 4), head=5)
+    other.compile(loss="mse")
+    both = networks.average_networks([small, other])
+    x = channels(2, 31)
+    np.testing.assert_allclose(whole(both, x), (whole(small, x) + whole(other, x)) / 2, atol=1e-6)
+    assert networks.receptive_field(both) == networks.receptive_field(small) == 19
+    assert both.count_params() == 2 * small.count_params()
+    assert networks.average_networks([small]) is small
+
+
+def test_averaged_networks_are_saved_and_can_be_taken_apart(small, tmp_path):
+    both = networks.average_networks([small, small])
+    networks.save_network(with_probability(both, shift=0.5, temperature=2), tmp_path / "a.keras")
+    logits, shift, temperature = networks.without_probability(networks.load_network(tmp_path / "a.keras"))
+    assert (shift, temperature) == (0.5, 2)
+    np.testing.assert_allclose(whole(logits, channels(1, 9)), whole(small, channels(1, 9)), atol=1e-6)
+
+
 def test_calibration_and_sigmoid_are_in_the_graph(small):
     x = channels(2, 30)
     got = whole(with_probability(small, shift=-0.7, temperature=2.0), x)

@@ -45,7 +45,7 @@ KILLED = """
 import json, os, signal, sys
 from ndx_cinac.training import TrainingConfig, train_activity
 def progress(stage, done, total):
-    if stage == "training" and done >= 50:
+    if stage == "training" and done >= 120:  # the second network
         os.kill(os.getpid(), signal.SIGKILL)
 train_activity(TrainingConfig.from_dict(json.loads(sys.argv[1])), sys.argv[2], progress)
 """
@@ -80,7 +80,7 @@ def test_a_killed_training_goes_on_to_the_same_classifier_bit_for_bit(whole, cac
     assert again.training["curve"] == card.training["curve"]
     assert again.metrics == card.metrics
     assert not (tmp_path / "killed-in-progress").exists()
-    assert [done for stage, done, _ in stages if stage == "training"] == [50, 70]
+    assert [done for stage, done, _ in stages if stage == "training"] == [120, 140]
 
 
 def test_the_same_seed_gives_the_same_file_and_another_seed_another(whole, cached, tmp_path):
@@ -89,12 +89,31 @@ def test_the_same_seed_gives_the_same_file_and_another_seed_another(whole, cache
     assert train_activity(replace(cached, seed=1, steps=3), tmp_path / "b").sha256 != card.sha256
 
 
+def test_the_classifier_is_the_average_of_the_networks(whole, cached, tmp_path):
+    from ndx_cinac.networks import without_probability
+
+    _, folder = whole
+    channels = np.random.default_rng(0).normal(0, 1, (2, 90, len(CHANNELS))).astype(np.float32)
+    train_activity(replace(cached, networks=1), tmp_path / "first")
+    both, first = (load_classifier(each).network() for each in (folder, tmp_path / "first"))
+    outputs = [layer.output for layer in both.layers if layer.name.endswith("_logits")]
+    assert len(outputs) == 2
+    one, other = (np.asarray(each) for each in type(both)(both.input, outputs)(channels))
+    np.testing.assert_array_equal(one, without_probability(first)[0](channels))
+    assert np.abs(one - other).max() > 1e-3
+    np.testing.assert_allclose(without_probability(both)[0](channels), (one + other) / 2, atol=1e-6)
+
+
 def test_the_curve_has_a_row_per_validation_and_the_best_weights_are_kept(whole):
     card, _ = whole
     curve = card.training["curve"]
     assert [row["step"] for row in curve] == [20, 40, 60, 70]
     best = max(curve, key=lambda row: row["average_precision"])
     assert card.training["best step"] == best["step"]
+    further = card.training["further networks"]
+    assert [row["step"] for row in further[0]["curve"]] == [20, 40, 60, 70]
+    assert len(further) == 1
+    assert further[0]["curve"] != curve
     assert all(row["validation_loss"] > 0 and row["loss"] > 0 for row in curve)
 
 

@@ -12,14 +12,13 @@ from typing import Any
 import numpy as np
 
 from ..classifiers import ModelCard, save_classifier
-from ..classifiers.files import CARD_FILE
-from ..errors import CinacError, ConfigError, MissingExtraError, OutputError
+from ..errors import CinacError, ConfigError, MissingExtraError
 from ..extras import require
 from ..progress import Progress, silent
 from ..traces import TraceOptions
 from .calibration import Calibration, calibrate
 from .card import Made, write_card
-from .checkpoints import Checkpoints
+from .checkpoints import Checkpoints, check_output
 from .config import TrainingConfig
 from .examples import MadeExamples
 from .labelled import Example
@@ -90,7 +89,7 @@ def train_activity(
     try:
         finished, card = _make(config, sources, parent, checkpoints, progress)
     except CinacError:
-        if checkpoints.load() is None:  # there is nothing to go on from
+        if not checkpoints.begun:  # there is nothing to go on from
             checkpoints.remove()
         raise
     card = save_classifier(finished, card, output, overwrite=overwrite)
@@ -112,8 +111,7 @@ def _make(
     examples = MadeExamples(config, sources, checkpoints.folder, progress)
     examples.make("training", "validation")
     made = time.monotonic()
-    network = new_network(config) if parent is None else parent.network
-    course = _train(config, network, examples, checkpoints, progress)
+    network, courses = _networks(config, parent, examples, checkpoints, progress)
     trained = time.monotonic()
     calibration, words = _calibrate(config, network, examples, parent)
     finished = finish(network, calibration)
@@ -129,7 +127,7 @@ def _make(
             metrics=metrics,
             calibration=calibration,
             calibrated_on=words,
-            course=course,
+            courses=courses,
             facts={
                 "parameters": network.count_params(),
                 "seconds": {name: round(value) for name, value in seconds.items()},
@@ -139,6 +137,33 @@ def _make(
     return finished, card
 
 
+def _networks(
+    config: TrainingConfig,
+    parent: Parent | None,
+    examples: MadeExamples,
+    checkpoints: Checkpoints,
+    progress: Progress,
+) -> tuple[Any, list[Course]]:
+    """Train one network after another and return their average, and how each training went."""
+    if parent is not None:
+        return parent.network, [_train(config, parent.network, examples, checkpoints, progress)]
+    from ..networks import average_networks
+
+    networks, courses = [], []
+    for number in range(config.networks):
+        seeded = replace(config, seed=config.seed + number)
+        kept = checkpoints.of(str(number + 1)) if number else checkpoints
+        networks.append(new_network(seeded))
+        told = _part_of(progress, number, config.networks)
+        courses.append(_train(seeded, networks[-1], examples, kept, told))
+    return average_networks(networks), courses
+
+
+def _part_of(progress: Progress, number: int, total: int) -> Progress:
+    """Tell of the steps of one of several networks as of those of all."""
+    return lambda stage, done, steps: progress(stage, number * steps + done, total * steps)
+
+
 def fit(config: TrainingConfig, examples: Sequence[Example], progress: Progress = silent) -> Any:
     """Train a new network on examples, all its steps, and return it; it gives logits."""
     network = new_network(config)
@@ -146,24 +171,6 @@ def fit(config: TrainingConfig, examples: Sequence[Example], progress: Progress 
         None, progress
     )
     return network
-
-
-def check_output(output: Path, *, overwrite: bool) -> None:
-    """Refuse an output that exists, before anything is computed.
-
-    Raises
-    ------
-    OutputError
-        If it exists and is not to be replaced, or is no classifier.
-    """
-    if not output.exists():
-        return
-    if not overwrite:
-        what = f"The folder '{output}' exists"
-        raise OutputError(what, fix="Choose another one, or overwrite it")
-    if not (output / CARD_FILE).is_file():
-        what = f"'{output}' exists and is no classifier; it is left alone"
-        raise OutputError(what, fix="Choose another folder")
 
 
 def _as_parent(config: TrainingConfig, parent: Parent | None) -> TrainingConfig:

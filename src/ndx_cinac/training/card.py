@@ -47,8 +47,8 @@ class Made:
         How logits become probabilities, and
     calibrated_on : str
         on what that was found.
-    course : Course
-        How the training went.
+    courses : sequence of Course
+        How the training of each network went.
     facts : mapping
         Further entries of the card's ``training``.
     """
@@ -61,7 +61,7 @@ class Made:
     metrics: Mapping[str, Any]
     calibration: Calibration
     calibrated_on: str
-    course: Course
+    courses: Sequence[Course]
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -140,15 +140,23 @@ def _training(made: Made) -> dict[str, Any]:
         **made.facts,
         **({} if made.parent is None else {"parent": made.parent.record}),
         "sources": [dict(source.about) for source in made.sources],
-        "steps": made.course.step,
-        "best step": made.course.step if made.course.best_score is None else made.course.best_step,
+        "steps": made.courses[0].step,
+        "best step": made.courses[0].kept_step,
         "calibration": {
             "data": made.calibrated_on,
             "temperature": round(calibration.temperature, 4),
             "shift": round(calibration.shift, 4),
             "moved to 0.5": calibration.best_probability,
         },
-        "curve": [plain(row) for row in made.course.curve],
+        "curve": [plain(row) for row in made.courses[0].curve],
+        "further networks": [
+            {
+                "steps": course.step,
+                "best step": course.kept_step,
+                "curve": [plain(row) for row in course.curve],
+            }
+            for course in made.courses[1:]
+        ],
         "settings": settings,
     }
 

@@ -68,8 +68,11 @@ class TrainingConfig:
     """Features per frame inside the network."""
     dilations: tuple[int, ...] = (1, 2, 4, 8, 16, 32, 1, 2, 4)
     """Frames between the taps of each of its convolutions over time."""
+    networks: int = 2
+    """Networks that are trained on the same examples from different random numbers, and averaged. One that is
+    trained from a parent stays one."""
     steps: int = 16000
-    """Steps of the optimiser."""
+    """Steps of the optimiser, for each network."""
     batch_size: int = 24
     """Pieces of traces per step."""
     crop_frames: int = 256
@@ -176,7 +179,7 @@ class TrainingConfig:
 
 _COUNTS = (
     *("n_fields", "n_validation_fields", "n_calibration_fields", "n_test_fields", "calibrate_from"),
-    *("width", "steps", "batch_size", "crop_frames", "validate_every", "checkpoint_every"),
+    *("width", "networks", "steps", "batch_size", "crop_frames", "validate_every", "checkpoint_every"),
 )
 _SECTIONS: Mapping[str, type] = {
     "pieces": PieceSettings,

@@ -86,6 +86,11 @@ class Course:
     best_score: float | None = None
     losses: list[float] = field(default_factory=lambda: [0.0, 0.0])
 
+    @property
+    def kept_step(self) -> int:
+        """The step whose weights are kept: the best one, or the last one where none was measured."""
+        return self.step if self.best_score is None else self.best_step
+
     def impatient(self, settings: LoopSettings) -> bool:
         """Whether the last validations were no better than an earlier one, as often as is borne."""
         rows_since = sum(row["step"] > self.best_step for row in self.curve)
