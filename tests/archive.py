@@ -1,4 +1,4 @@
-"""A DANDI archive on this machine's loopback: the read side of the API, and faults on demand."""
+"""A DANDI archive on this machine's loopback: the API for reading, uploads if asked for, faults on demand."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from archive_server import Handler
+from archive_uploads import Upload
 from dandi.support.digests import get_digest
 
 WHEN = "2026-01-02T03:04:05Z"
@@ -137,6 +138,8 @@ class LoopbackArchive:
         First and last byte of each good answer of storage.
     log : list of str
         Method and target of every request, and whether it carried a token.
+    store : Path or None
+        A folder for what is uploaded; None: the archive is read only.
     """
 
     token = TOKEN
@@ -147,6 +150,8 @@ class LoopbackArchive:
         self.page_size = page_size
         self.lock = threading.Lock()
         self.signed: dict[str, float] = {}
+        self.store: Path | None = None
+        self.uploads: dict[str, Upload] = {}
         self.reset()
         bound = type("BoundHandler", (Handler,), {"archive": self})
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), bound)

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
+from archive_uploads import UploadHandler
+
 BLOCK = 2**18
 
 DANDISET = r"/api/dandisets/([0-9]{6})/"
@@ -28,7 +30,7 @@ ROUTES = (
 )
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(UploadHandler, BaseHTTPRequestHandler):
     """Answers one request after the other of a connection."""
 
     archive: Any
@@ -67,16 +69,6 @@ class Handler(BaseHTTPRequestHandler):
             self._json({"detail": "Not found."}, 404)
 
     do_HEAD = do_GET  # noqa: N815 - the base class's name
-
-    def do_POST(self) -> None:
-        """Take note of what would be written, and refuse: this archive is read only."""
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode(errors="replace")
-        with self.archive.lock:
-            self.archive.log.append(f"{self.command} {self.path} {body}")
-        self._json({"detail": "This archive is read only."}, 405)
-
-    do_PUT = do_POST  # noqa: N815
-    do_DELETE = do_POST  # noqa: N815
 
     def _info(self, query: dict[str, str]) -> None:
         url = self.archive.url
@@ -184,6 +176,13 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body)
+
+    def _plain(self, body: bytes, **headers: str) -> None:
+        self.send_response(200)
+        for name, value in {**headers, "Content-Length": str(len(body))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
 
     def _storage(self, target: Any) -> None:
         """Send a file, or a range of it, to whoever has a signature that holds; to nobody with a token."""

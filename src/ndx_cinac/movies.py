@@ -138,6 +138,11 @@ class StoredMovie(Movie):
         """The stored frames."""
         return self._dataset
 
+    @property
+    def copied(self) -> bool:
+        """Whether frames come from a temporary copy now."""
+        return self._copy is not None
+
     def expect_all(self) -> None:
         """Copy a movie of very long chunks when it is read next, so that each chunk is read once."""
         self.READS_BEFORE_COPY = 0

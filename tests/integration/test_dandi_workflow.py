@@ -178,7 +178,7 @@ def test_the_command_predicts_and_prints_how_to_upload(
     assert (out / DERIVED).is_file()
     assert "identifier: DANDI:000001" in (out / "dandiset.yaml").read_text()
     assert f"cd {out} && dandi upload -i {archive.url} {DERIVED}" in said
-    assert "of the movie's size" in said
+    assert "of its stored size), the rest for masks, tables and structure" in said
     assert not [line for line in archive.log if line.startswith(("POST", "PUT"))], (
         "nothing is uploaded unasked"
     )
@@ -281,10 +281,52 @@ def test_an_upload_runs_the_client_up_to_the_network(
     assert sent["digest"]["algorithm"] == "dandi:dandi-etag"
 
 
+def test_an_upload_arrives_in_the_archive(
+    archive: LoopbackArchive,
+    tiny_classifier: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """The command predicts and uploads with the real client; what arrived is read back by streaming."""
+    monkeypatch.setenv(archive.token_variable, TOKEN)
+    archive.store = tmp_path
+    out = tmp_path / "out"
+    arguments = ("--to", out, "--classifier", tiny_classifier, "--upload", "--yes")
+    assert main(["dandi", "predict", "000001", PATH, *map(str, arguments)]) == 0
+    said = capfd.readouterr()
+    assert "uploaded 1 file" in said.out
+    assert "draft of dandiset 000001" in said.out
+    assert TOKEN not in said.out + said.err
+    (asset,) = find_assets("000001", [DERIVED])
+    assert asset.size == (out / DERIVED).stat().st_size
+    with open_asset(asset) as opened:
+        there = opened.nwbfile.processing["cinac"]["ActivityPredictions"].data[:]
+    np.testing.assert_array_equal(there, read_predictions(out / DERIVED).probabilities)
+    posts = [line for line in archive.log if line.startswith(("POST", "PUT"))]
+    assert [line for line in posts if "/assets/" in line]
+    assert not any(TOKEN in line for line in archive.log)
+
+
+def test_what_arrived_damaged_is_noticed(
+    archive: LoopbackArchive, copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ndx_cinac.dandi.uploading import Upload
+
+    wrong = tmp_path / "wrong.nwb"
+    content = bytearray((copy / DERIVED).read_bytes())
+    content[-1] ^= 1
+    wrong.write_bytes(content)
+    archive.add(DERIVED, wrong)
+    plan: Upload = plan_upload(copy, [DERIVED])
+    with pytest.raises(ArchiveError, match="in the archive is not the file that was to be uploaded"):
+        plan._check_arrived()
+
+
 def test_an_upload_is_asked_for_and_agreed_to(
     archive: LoopbackArchive, copy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from ndx_cinac.cli import dandi as verbs
+    from ndx_cinac.cli import dandi_predict as verbs
     from ndx_cinac.dandi.uploading import Upload
 
     ran: list[Upload] = []

@@ -5,16 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import sys
-from collections.abc import Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ..errors import CinacError, ConfigError, OutputError
-from .arguments import add_classifier, add_overwrite, moment, positive, probability, verb
-
-if TYPE_CHECKING:
-    from ..dandi import DerivedFile, DerivedOptions
+from ..errors import OutputError
+from .arguments import add_overwrite, moment, verb
+from .predict import add_resuming, add_what
+from .printing import printable
 
 LIST_EXAMPLE = (
     "example:\n  ndx-cinac dandi list 000026\n  ndx-cinac dandi list 000026/draft 'sub-M1/*' --json"
@@ -22,6 +18,7 @@ LIST_EXAMPLE = (
 PREDICT_EXAMPLE = (
     "  ndx-cinac dandi predict 000026 sub-M1/sub-M1_ses-S1_ophys.nwb --to derived\n"
     "  ndx-cinac dandi predict https://dandiarchive.org/dandiset/000026/draft --to derived --download\n"
+    "  ndx-cinac dandi predict 000026 --to derived --task all   (activity and cell types)\n"
     "  ndx-cinac dandi predict 000026 --to derived --subject-sex F --upload   (asks before it uploads)"
 )
 CHECK_EXAMPLE = "  ndx-cinac dandi check derived/sub-M1/sub-M1_ses-S1_desc-cinac_ophys.nwb"
@@ -42,7 +39,8 @@ def add_dandi(verbs: Any, common: argparse.ArgumentParser) -> None:
             epilog=f"example:\n{example}",
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        made.set_defaults(run=f"dandi:{name}_assets")
+        module = "dandi_predict" if name == "predict" else "dandi"
+        made.set_defaults(run=f"{module}:{name}_assets")
         made.add_argument("--json", action="store_true", help="print what was found or done as JSON")
         return made
 
@@ -71,9 +69,7 @@ def _add_predict(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--to", metavar="FOLDER", required=True, help="local copy of the dandiset; made if it is absent"
     )
-    add_classifier(parser)
-    parser.add_argument("--threshold", type=probability, help="probability that counts as active")
-    parser.add_argument("--batch-size", type=positive, help="stretches that the network is given at once")
+    add_what(parser)
     group = parser.add_argument_group("source")
     group.add_argument("--movie", help="path, name or object id of the movie in the file")
     group.add_argument("--segmentation", help="path, name or object id of the ROI table")
@@ -101,6 +97,8 @@ def _add_predict(parser: argparse.ArgumentParser) -> None:
     add_overwrite(group, "replace derived files that exist")
     group.add_argument("--upload", action="store_true", help="upload them, after showing them and asking")
     group.add_argument("--yes", action="store_true", help="upload without asking")
+    add_resuming(parser, "0")
+    parser.set_defaults(resume_from=0.0)
 
 
 def list_assets(options: argparse.Namespace) -> None:
@@ -111,7 +109,7 @@ def list_assets(options: argparse.Namespace) -> None:
     from ..dandi.transfer import Traffic
     from .commands import _progress, _say
 
-    _hush(options)
+    hush(options)
     assets = find_assets(options.dandiset, options.paths, instance=options.instance, version=options.version)
     progress, traffic, listed = _progress(options), Traffic(), []
     for entry in look(assets, told=lambda opened: traffic.add(opened.traffic)):
@@ -120,48 +118,8 @@ def list_assets(options: argparse.Namespace) -> None:
     if options.json:
         print(json.dumps([entry.to_dict() for entry in listed], indent=2))
         return
-    _say(options, as_table(listed))
+    _say(options, printable(as_table(listed)))
     _say(options, f"\n({traffic.requests} requests and {traffic.bytes / 1e6:.1f} MB to look into them)")
-
-
-def predict_assets(options: argparse.Namespace) -> None:
-    """Predict assets, one after the other, and say how they are uploaded."""
-    from ..dandi import find_assets, predict_asset
-    from ..dandi.derived import check_names
-    from .commands import _load_networks, _progress, _say, load_any
-
-    _hush(options)
-    if options.yes and not options.upload:
-        what = "--yes says to upload without asking, and nothing is to be uploaded"
-        raise ConfigError(what, fix="Add --upload, or leave --yes out")
-    wanted = _derived_options(options)
-    classifier = load_any(options.classifier, None)
-    assets = find_assets(options.dandiset, options.paths, instance=options.instance, version=options.version)
-    assets, left_out = check_names(assets, Path(options.to), wanted, all_wanted=bool(options.paths))
-    for asset, why in left_out.items():
-        _say(options, f"left out: {asset.path}: {why}")
-    card = classifier.card
-    _say(options, f"{card.name} {card.version} (sha256 {card.sha256[:12]}), on {_load_networks(options)}")
-    done: list[DerivedFile] = []
-    failed: list[CinacError] = []
-    for number, asset in enumerate(assets, 1):
-        _say(options, f"\n{number} of {len(assets)}: {asset}")
-        try:
-            done.append(predict_asset(asset, options.to, classifier, wanted, progress=_progress(options)))
-        except CinacError as error:
-            if len(assets) == 1:
-                raise
-            failed.append(error)
-            print(f"ndx-cinac: {asset.path}: {error}", file=sys.stderr)
-            continue
-        _say(options, _told(done[-1]))
-    if options.json:
-        print(json.dumps([_record(each) for each in done], indent=2))
-    if done:
-        _upload_or_say_how(options, done)
-    if failed:
-        what = f"{len(failed)} of {len(assets)} assets were not predicted"
-        raise OutputError(what, fix="Run it again when that is mended: what is done is not done again")
 
 
 def check_assets(options: argparse.Namespace) -> None:
@@ -170,7 +128,7 @@ def check_assets(options: argparse.Namespace) -> None:
     from ..dandi.findings import errors_of
     from .commands import _say
 
-    _hush(options)
+    hush(options)
     found = {file: check_ready(file, with_dandi=True) for file in options.files}
     if options.json:
         print(json.dumps({file: [vars(each) for each in here] for file, here in found.items()}, indent=2))
@@ -184,96 +142,7 @@ def check_assets(options: argparse.Namespace) -> None:
         raise OutputError(what)
 
 
-def _derived_options(options: argparse.Namespace) -> DerivedOptions:
-    """Return how the files are to be made."""
-    from ..dandi import DerivedOptions
-    from ..dandi.subjects import FIELDS
-    from ..prediction import PredictionOptions
-    from .commands import _reading
-
-    names = {field: field if field == "subject_id" else f"subject_{field}" for field in FIELDS}
-    given = {field: getattr(options, name) for field, name in names.items()}
-    numbers = {"threshold": options.threshold, "batch_size": options.batch_size}
-    folder = options.download
-    if folder == "":
-        folder = f"{options.to.rstrip('/')}-downloads"
-    return DerivedOptions(
-        instance=options.instance,
-        version=options.version,
-        subject={field: value for field, value in given.items() if value is not None},
-        description=options.description,
-        download_to=folder,
-        overwrite=options.overwrite,
-        reading=_reading(options),
-        prediction=PredictionOptions(**{name: value for name, value in numbers.items() if value is not None}),
-    )
-
-
-def _upload_or_say_how(options: argparse.Namespace, done: list[DerivedFile]) -> None:
-    """Print the command that uploads; run it only if that was asked for, and agreed to."""
-    from ..dandi.uploading import plan_upload
-    from .commands import _say
-
-    ready = [each for each in done if each.ready]
-    if not ready:
-        _say(options, "\nNothing is ready to be uploaded: see the errors above.")
-        return
-    archive = ready[0].asset.archive
-    plan = plan_upload(options.to, [each.in_dandiset for each in ready], archive.option)
-    if not options.upload:
-        _say(options, f"\nto upload, which nothing here has done:\n  {plan.command}")
-        return
-    _say(options, f"\n{plan.to_text()}")
-    if not options.yes and not _agreed(plan.command):
-        _say(options, f"Nothing was uploaded. The command is:\n  {plan.command}")
-        return
-    plan.run()
-    _say(options, f"uploaded {len(plan.paths)} file{'s' if len(plan.paths) > 1 else ''}")
-
-
-def _agreed(command: str) -> bool:
-    """Ask, where somebody can answer."""
-    if not sys.stdin.isatty():
-        what = "Nobody can be asked whether to upload: standard input is no terminal"
-        raise OutputError(what, fix=f"Add --yes, or run: {command}")
-    return input("Upload? [y/N] ").strip().lower() in ("y", "yes")
-
-
-def _told(derived: DerivedFile) -> str:
-    """Return what people want to know of a derived file."""
-    traffic = derived.traffic
-    part = (
-        "" if not derived.movie_bytes else f", {traffic.bytes / derived.movie_bytes:.2f} of the movie's size"
-    )
-    lines = [
-        derived.result.summary(),
-        f"read         {traffic.bytes / 1e6:.1f} MB in {traffic.requests} requests{part}"
-        + (f"; {len(traffic.failures)} failed and were repeated" if traffic.failures else ""),
-        f"{derived.seconds:.1f} s in all",
-        *(str(each) for each in derived.findings),
-    ]
-    return "\n".join(lines)
-
-
-def _record(derived: DerivedFile) -> Mapping[str, Any]:
-    """Return what was done, as JSON types."""
-    from .records import record_of
-
-    return {
-        **record_of(derived.result, "standalone", derived.seconds),
-        "asset": derived.asset.provenance(),
-        "dandiset": derived.dandiset,
-        "in_dandiset": derived.in_dandiset,
-        "ready": derived.ready,
-        "findings": [vars(each) for each in derived.findings],
-        "requests": derived.traffic.requests,
-        "bytes": derived.traffic.bytes,
-        "movie_bytes": derived.movie_bytes,
-        "repeated": len(derived.traffic.failures),
-    }
-
-
-def _hush(options: argparse.Namespace) -> None:
+def hush(options: argparse.Namespace) -> None:
     """Leave the dandi client's log to those who ask for it: what it means is said in our own words."""
     if not (options.verbose or options.debug):
         logging.getLogger("dandi").setLevel(logging.CRITICAL + 1)

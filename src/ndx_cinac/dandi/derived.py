@@ -12,11 +12,14 @@ from ..errors import OutputError, ReadingError
 from ..progress import Progress, silent
 from ..reading import ReadingOptions
 from ..writing import OutputOptions
+from ..writing.output import goal_path
+from ..writing.unfinished import UnfinishedFolder
 from .archives import DandiAsset
 from .findings import Finding, errors_of
 from .listing import ruled_out
 from .local_dandisets import check_folder, made_folder
 from .names import derived_path, subject_of
+from .predictors import WhatTask, choose_predictors
 from .readiness import check_ready
 from .remote_files import StreamingOptions
 from .streaming import OpenAsset, open_asset
@@ -25,10 +28,8 @@ from .transfer import Traffic
 
 if TYPE_CHECKING:
     from ..classifiers import Classifier
-    from ..prediction import PredictionOptions
+    from ..prediction import ActivityByCellType, BothOptions
     from ..results import Result
-
-DEFAULT_CLASSIFIER = "activity-sim"
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,10 @@ class DerivedOptions:
         Run ``dandi validate`` on the file.
     reading : ReadingOptions or None
         Which movie, segmentation and rows, and how their axes lie.
-    prediction : PredictionOptions or None
-        Threshold, memory and speed of a prediction of activity.
+    cell_type_classifier : str, Path, Classifier or None
+        The classifier of cell types where activity is predicted, too; None: "cell-type-sim".
+    prediction : BothOptions or None
+        Thresholds, memory and speed; None: the usual ones, and finished work is always kept for the next run.
     streaming : StreamingOptions
         How the asset is read.
     """
@@ -65,7 +68,8 @@ class DerivedOptions:
     overwrite: bool = False
     validate: bool = True
     reading: ReadingOptions | None = None
-    prediction: PredictionOptions | None = None
+    cell_type_classifier: str | Path | Classifier | None = None
+    prediction: BothOptions | None = None
     streaming: StreamingOptions = field(default_factory=StreamingOptions)
 
     def __post_init__(self) -> None:
@@ -84,14 +88,15 @@ class DerivedFile:
         The file; `in_dandiset` is its path in the dandiset.
     dandiset : str
         Identifier of the dandiset whose local copy it lies in.
-    result : ActivityResult or CellTypeResult
-        The predictions.
+    results : tuple of ActivityResult and CellTypeResult
+        The predictions; the activity comes first, where both were predicted.
     findings : tuple of Finding
         What keeps it from being uploaded, and what its owners should know.
     traffic : Traffic
         Requests and bytes that it took.
-    movie_bytes : int or None
-        Bytes that the movie takes in the asset; None where that is not known, or nothing was streamed.
+    movie_read, movie_bytes : int or None
+        Bytes that were fetched of the movie, and those that it takes in the asset; None where that is not
+        known, or nothing was streamed. The rest of `traffic` are masks, tables and the file's structure.
     seconds : float
         How long it took in all.
     """
@@ -100,11 +105,17 @@ class DerivedFile:
     path: Path
     in_dandiset: str
     dandiset: str
-    result: Result
+    results: tuple[Result, ...]
     findings: tuple[Finding, ...]
     traffic: Traffic
+    movie_read: int | None
     movie_bytes: int | None
     seconds: float
+
+    @property
+    def result(self) -> Result:
+        """The predictions; those of activity, where both were predicted."""
+        return self.results[0]
 
     @property
     def ready(self) -> bool:
@@ -115,15 +126,17 @@ class DerivedFile:
 def predict_asset(
     asset: str | DandiAsset,
     to: str | Path,
-    classifier: str | Path | Classifier = DEFAULT_CLASSIFIER,
+    classifier: str | Path | Classifier | ActivityByCellType | None = None,
     options: DerivedOptions | None = None,
     *,
+    task: WhatTask | None = None,
     path: str | None = None,
     progress: Progress = silent,
 ) -> DerivedFile:
     """Predict an asset of a dandiset, and write a file without its movie that the archive accepts.
 
-    Nothing is uploaded. Everything that can be checked is checked before the movie is read.
+    Nothing is uploaded. Everything that can be checked is checked before the movie is read. What an
+    interrupted run has fetched and finished is kept beside the file; the same call goes on from there.
 
     Parameters
     ----------
@@ -131,10 +144,13 @@ def predict_asset(
         Its address, its dandiset (then with `path`), or the asset as `find_assets` gives it.
     to : str or Path
         A local copy of the dandiset that the file is to belong to; it is made if it is absent.
-    classifier : str, Path or Classifier
-        As in `predict_activity`.
+    classifier : str, Path, Classifier or ActivityByCellType, optional
+        That of activity, or of cell types if these alone are predicted; by default "activity-sim", or
+        "cell-type-sim".
     options : DerivedOptions, optional
         How the file is made.
+    task : {"activity", "cell-type", "all"}, optional
+        What to predict; by default what the classifier is for.
     path : str, optional
         The asset's path in its dandiset.
     progress : callable
@@ -154,11 +170,13 @@ def predict_asset(
     ReadingError, ClassifierError, PredictionError, ConfigError
         As `predict_activity`.
     """
-    from ..classifiers import load_classifier
+    from ..prediction import BothOptions, CellTypeOptions, PredictionOptions
 
     started = time.perf_counter()
     options, folder = options or DerivedOptions(), Path(to).expanduser()
-    loaded = load_classifier(classifier)
+    always = BothOptions(PredictionOptions(resume_seconds=0), CellTypeOptions(resume_seconds=0))
+    how = options.prediction or always
+    predictors = choose_predictors(task, classifier, options.cell_type_classifier, how)
     with open_asset(
         asset,
         path,
@@ -169,26 +187,18 @@ def predict_asset(
     ) as opened:
         dandiset = check_folder(folder, opened.asset)
         name = plan_name(opened, folder, options)
+        output = OutputOptions(
+            folder / name, "standalone", overwrite=options.overwrite, subject=options.subject
+        )
+        if how.activity.resume:
+            opened.keep_in = UnfinishedFolder(goal_path(output, None)).path
         with made_folder(folder, name, opened.asset), opened.clear_errors():
-            result = _predict(opened, loaded, folder / name, options, progress)
-        traffic, movie_bytes = opened.traffic, opened.movie_bytes
+            results = predictors.predict(opened, output, options.reading, progress)
+        read = (opened.traffic, opened.movie_read, opened.movie_bytes)
     findings = tuple(check_ready(folder / name, with_dandi=options.validate))
     seconds = time.perf_counter() - started
-    made = (opened.asset, folder / name, name, dandiset, result, findings)
-    return DerivedFile(*made, traffic, movie_bytes, seconds)
-
-
-def _predict(
-    opened: OpenAsset, classifier: Classifier, goal: Path, options: DerivedOptions, progress: Progress
-) -> Result:
-    """Predict an open asset into a standalone file, with what the classifier is for."""
-    from ..prediction import predict_activity, predict_cell_types
-
-    output = OutputOptions(goal, "standalone", overwrite=options.overwrite, subject=options.subject)
-    given: dict[str, Any] = {"reading": options.reading, "progress": progress}
-    if classifier.card.task == "activity":
-        return predict_activity(opened, classifier, output, options=options.prediction, **given)
-    return predict_cell_types(opened, classifier, output, **given)
+    made = (opened.asset, folder / name, name, dandiset, results, findings)
+    return DerivedFile(*made, *read, seconds)
 
 
 def plan_name(opened: OpenAsset, folder: Path, options: DerivedOptions) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 from ..errors import ArchiveError, CinacError
 from ..extras import require
 from .archives import DandiAsset
+from .kept_chunks import KeptPiece
 from .transfer import Patience, SignedAddress, Traffic, Transfer
 
 MIB = 2**20
@@ -77,7 +78,7 @@ class RemoteFile:
         self._structure.session = self
         self._position = 0
         self._starts: list[int] = []
-        self._pieces: list[bytes] = []
+        self._pieces: list[bytes | KeptPiece] = []
 
     @property
     def traffic(self) -> Traffic:
@@ -126,7 +127,7 @@ class RemoteFile:
             return RangeReply(410, b"", str(error))
 
     @contextmanager
-    def pinned(self, pieces: Mapping[int, bytes]) -> Iterator[None]:
+    def pinned(self, pieces: Mapping[int, bytes | KeptPiece]) -> Iterator[None]:
         """Serve reads from these pieces, given by their positions in the file, for the length of a block."""
         order = sorted(pieces)
         self._starts, self._pieces = order, [pieces[start] for start in order]
@@ -145,7 +146,9 @@ class RemoteFile:
             if place == len(self._pieces):
                 return None
             offset = start - self._starts[place]
-            part = memoryview(self._pieces[place])[offset : offset + left] if offset >= 0 else b""
+            piece = self._pieces[place]
+            whole = memoryview(piece) if isinstance(piece, bytes) else piece
+            part = whole[offset : offset + left] if offset >= 0 else b""
             if not len(part):
                 return None
             found.append(part)

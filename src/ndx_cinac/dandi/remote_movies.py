@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-import logging
-import tempfile
+import itertools
 import threading
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import IO, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ArchiveError
 from ..movies import Movie, StoredMovie
-from .chunks import requests_for, stored_chunks
+from .chunks import StoredChunks, requests_for, stored_chunks
+from .kept_chunks import HEAD, KeptChunks, KeptPiece, chunks_beside
 from .remote_files import RemoteFile, StreamingOptions
 from .transfer import Traffic, Transfer
 
 GAP = 2**16
 """Chunks of one request lie at most so many bytes apart: less than a request costs."""
 
-_log = logging.getLogger(__name__)
+Piece = bytes | KeptPiece
 
 
 class RemoteMovie(Movie):
@@ -29,7 +30,8 @@ class RemoteMovie(Movie):
 
     A *pass* is a row of reads that begins with frame 0 and in which each begins where the one before ended.
     What a pass has used is dropped, and what it will need is fetched ahead. Chunks that other reads want are
-    kept in a temporary file until a pass has used them: so each is fetched once, if the file has room.
+    kept until a pass has used them: so each is fetched once, if there is room. A movie in chunks of more
+    frames than fit in memory together is fetched whole, in the order of the file, before it is copied.
 
     Parameters
     ----------
@@ -39,23 +41,38 @@ class RemoteMovie(Movie):
         The file that it is read from.
     options : StreamingOptions
         How to read.
+    beside : (Path or None, str)
+        The temporary folder of a run, and the movie's name in it: chunks are kept there, all of them where
+        they find room, and the next run does not fetch them again. None: in a temporary file.
     """
 
-    def __init__(self, movie: StoredMovie, file: RemoteFile, options: StreamingOptions) -> None:
+    def __init__(
+        self,
+        movie: StoredMovie,
+        file: RemoteFile,
+        options: StreamingOptions,
+        beside: tuple[Path | None, str] = (None, ""),
+    ) -> None:
         self.shape, self.dtype = movie.shape, movie.dtype
         self.chunk_frames, self.temporary_bytes = movie.chunk_frames, movie.temporary_bytes
         self._movie, self._file, self._options = movie, file, options
         with file.clear_errors():
-            # Chunks that are too long for blocks of frames are read one by one while they are copied.
-            self._chunks = None if movie.temporary_bytes else stored_chunks(movie.dataset)
-        if movie.temporary_bytes:
-            movie.READS_BEFORE_COPY = 0
-        self._kept = _ChunkFile(options.cache_bytes)
+            self._chunks = stored_chunks(movie.dataset)
+        movie.expect_all()  # one that will be copied is copied with its first read
+        self._kept = self._open_kept(*beside)
+        needed = 0 if self._chunks is None else self._chunks.bytes + HEAD.size * len(self._chunks.size)
+        self._keeps_all = self._kept.has_room(needed) and (self._kept.lasting or self.temporary_bytes > 0)
         self._held: dict[int, bytes] = {}
         self._ahead: dict[int, Future[dict[int, bytes]]] = {}
         self._position: int | None = None
         self._lock = threading.Lock()
         self._fetcher = _Fetcher(file, options)
+
+    def _open_kept(self, folder: Path | None, name: str) -> KeptChunks:
+        """Return where chunks are kept; a copy without compression needs more room than they do."""
+        limit, asset = max(self._options.cache_bytes, self.temporary_bytes), self._file.asset
+        source = {"asset": str(asset), "digest": asset.digest, "movie": str(self._movie.dataset.name)}
+        return chunks_beside(folder, name, limit, source)
 
     @property
     def stored_bytes(self) -> int | None:
@@ -76,32 +93,49 @@ class RemoteMovie(Movie):
             If they cannot be had.
         """
         with self._lock, self._file.clear_errors():
-            if self._chunks is None:
+            if self._chunks is None or self._movie.copied:
                 return self._movie.read(start, stop)
-            continues = start == self._position
-            pieces = self._chunks_of(start, stop, continues=continues)
-            self._position = stop if continues or start == 0 else None
+            if self.temporary_bytes:
+                pieces: dict[int, Piece] = self._all_chunks(self._chunks)
+            else:
+                continues = start == self._position
+                pieces = self._chunks_of(start, stop, continues=continues)
+                self._position = stop if continues or start == 0 else None
             with self._file.pinned(pieces):
                 return self._movie.read(start, stop)
 
-    def _chunks_of(self, start: int, stop: int, *, continues: bool) -> dict[int, bytes]:
+    def _all_chunks(self, chunks: StoredChunks) -> dict[int, Piece]:
+        """Fetch all chunks in the order of the file, if there is room for them, and return them."""
+        order = [int(number) for number in np.argsort(chunks.start)]
+        for place, number in enumerate(order if self._keeps_all else ()):
+            if number not in self._kept:
+                self._request(self._as_many(itertools.islice(order, place, None)))
+                if not self._has(number):  # more than may be in memory together
+                    self._request([number])
+                self._kept.add(number, self._take(number))
+                if number not in self._kept:
+                    break  # the disk is full: the rest is fetched while it is copied
+        return {int(chunks.start[n]): self._kept.piece(n) for n in order if n in self._kept}
+
+    def _chunks_of(self, start: int, stop: int, *, continues: bool) -> dict[int, Piece]:
         """Return the chunks that frames lie in, by their places in the file; wait for them if need be."""
         chunks = self._chunks
         assert chunks is not None
         numbers = [int(number) for number in chunks.of_frames(start, stop)]
         self._request(number for number in numbers if not self._has(number))
         if continues or start == 0:
-            self._request(self._wanted_after(stop))
-        pieces = {}
+            self._request(self._as_many(range(int(np.searchsorted(chunks.first, stop)), len(chunks.first))))
+        pieces: dict[int, Piece] = {}
         for number in numbers:
-            content = self._take(number)
-            pieces[int(chunks.start[number])] = content
-            if not continues:
+            pieces[int(chunks.start[number])] = content = self._take(number)
+            if self._keeps_all or not continues:
                 self._kept.add(number, content)
             elif chunks.last[number] > stop:
                 self._held[number] = content
             else:
                 self._kept.drop(number)
+        if self._keeps_all:
+            self._keep_what_came()
         return pieces
 
     def _has(self, number: int) -> bool:
@@ -116,18 +150,20 @@ class RemoteMovie(Movie):
         try:
             return future.result().pop(number)
         except ArchiveError:
+            if self._kept.lasting:
+                self._keep_what_came()
             self._ahead.clear()  # what failed for good may go well when it is asked for again
             raise
 
-    def _wanted_after(self, stop: int) -> list[int]:
-        """Numbers of the chunks that the pass needs next, as many as may be in memory together."""
+    def _as_many(self, numbers: Iterable[int]) -> list[int]:
+        """Of the chunks that are needed next, return as many as may be in memory together."""
         chunks = self._chunks
         assert chunks is not None
         room = self._options.ahead_bytes - int(sum(chunks.size[number] for number in self._ahead))
         if room < self._options.ahead_bytes // 4:
             return []  # few large requests rather than many small ones
         wanted = []
-        for number in range(int(np.searchsorted(chunks.first, stop)), len(chunks.first)):
+        for number in numbers:
             if not self._has(number):
                 room -= int(chunks.size[number])
                 if room < 0:
@@ -145,9 +181,19 @@ class RemoteMovie(Movie):
             )
             self._ahead.update(dict.fromkeys(group, future))
 
+    def _keep_what_came(self) -> None:
+        """Keep what was fetched ahead, so that a run that is killed now does not fetch it again."""
+        for number, future in list(self._ahead.items()):
+            if future.done() and not future.cancelled() and future.exception() is None:
+                self._kept.add(number, future.result()[number])
+                if number in self._kept:
+                    del self._ahead[number], future.result()[number]
+
     def close(self) -> None:
-        """End what is being fetched, and delete the temporary file."""
+        """End what is being fetched, and delete what was kept, unless it is to stay."""
         self._fetcher.close()
+        if self._kept.lasting:
+            self._keep_what_came()
         self._ahead.clear()
         self._held.clear()
         self._kept.close()
@@ -192,52 +238,3 @@ class _Fetcher:
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
             self._pool = None
-
-
-class _ChunkFile:
-    """Chunks in a temporary file that is made when it is needed and never exceeds its limit."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._places: dict[int, tuple[int, int]] = {}
-        self._file: IO[bytes] | None = None
-        self._end = 0
-
-    def __contains__(self, number: int) -> bool:
-        return number in self._places
-
-    def add(self, number: int, content: bytes) -> None:
-        """Keep a chunk, if there is room."""
-        if number in self._places or self._end + len(content) > self._limit:
-            return
-        if self._file is None:
-            self._file = tempfile.TemporaryFile(prefix="ndx-cinac-")  # noqa: SIM115 - closed by close
-        try:
-            self._file.seek(self._end)
-            self._file.write(content)
-            self._file.flush()
-        except OSError as error:  # the disk is full: what does not fit is fetched again
-            _log.warning("Chunks of the movie cannot be kept (%s): some will be fetched twice", error)
-            self._limit = 0
-            return
-        self._places[number] = self._end, len(content)
-        self._end += len(content)
-
-    def get(self, number: int) -> bytes | None:
-        """Return a chunk that was kept."""
-        if number not in self._places or self._file is None:
-            return None
-        start, size = self._places[number]
-        self._file.seek(start)
-        return self._file.read(size)
-
-    def drop(self, number: int) -> None:
-        """Forget a chunk."""
-        self._places.pop(number, None)
-
-    def close(self) -> None:
-        """Delete the file."""
-        self._places.clear()
-        if self._file is not None:
-            self._file.close()
-            self._file = None

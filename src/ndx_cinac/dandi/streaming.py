@@ -37,10 +37,14 @@ class OpenAsset(OpenedFile):
         Which it is.
     downloaded : Path or None
         The copy that it is read from; None where it is streamed.
+    keep_in : Path or None
+        The temporary folder of a run: what is fetched of a movie is kept there for the next run, if the
+        folder is there when the movie is opened.
     """
 
     asset: DandiAsset = field(kw_only=True)
     downloaded: Path | None = field(default=None, kw_only=True)
+    keep_in: Path | None = field(default=None, kw_only=True)
     _remote: RemoteFile | None = field(default=None, kw_only=True, repr=False)
     _movies: list[RemoteMovie] = field(default_factory=list, kw_only=True, repr=False)
     _traffic: Traffic = field(default_factory=Traffic, kw_only=True, repr=False)
@@ -56,6 +60,11 @@ class OpenAsset(OpenedFile):
         """Bytes that the movies that were read take in the file; None where that is not known."""
         known = [each.stored_bytes for each in self._movies]
         return sum(each for each in known if each is not None) if known and None not in known else None
+
+    @property
+    def movie_read(self) -> int | None:
+        """Bytes that were fetched of these movies; None where `movie_bytes` is not known."""
+        return None if self.movie_bytes is None else sum(each.traffic.bytes for each in self._movies)
 
     def clear_errors(self) -> AbstractContextManager[None]:
         """Return a context that raises what failed on the network, and not what HDF5 made of it."""
@@ -168,7 +177,7 @@ def _stream(asset: DandiAsset, options: StreamingOptions) -> OpenAsset:
     def prepare(movie: Movie) -> Movie:
         if not isinstance(movie, StoredMovie):
             return movie
-        movies.append(RemoteMovie(movie, remote, options))
+        movies.append(RemoteMovie(movie, remote, options, (opened.keep_in, f"movie-{len(movies)}")))
         return movies[-1]
 
     def close() -> None:
