@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from ndx_cinac import hdf5_probe
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_probes() -> Iterator[None]:
+    """Open files at once: trying each in a process first, as test_hdf5_probe.py does, takes time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hdf5_probe, "_fault", lambda *_: "")
+        yield
 
 
 @pytest.fixture(scope="session")

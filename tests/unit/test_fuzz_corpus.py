@@ -12,7 +12,8 @@ import pytest
 from ndx_cinac import hdf5_files
 
 FOLDER = Path(__file__).resolve().parents[2] / "benchmarks" / "fuzz"
-ENTRIES = sorted((FOLDER / "corpus").glob("*/*"))
+ENTRIES = sorted(path for path in (FOLDER / "corpus").glob("*/*") if path.parent.name != "cinac_crashing")
+"""All but what crashes HDF5: see test_hdf5_probe.py."""
 
 
 def loaded(name: str):

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ..errors import OutputError, ReadingError
 from ..hdf5_files import FilePart
 from ..hdf5_heaps import heap_fault
+from ..hdf5_probe import crash_fault
 from .parts import array_of, contours_of, movie_of, number_of, text_of
 from .segments import CinacFullData, CinacSegment, SegmentKey
 
@@ -59,7 +60,7 @@ class CinacFile:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         try:
-            fault = heap_fault(self.path)
+            fault = heap_fault(self.path) or crash_fault(self.path)
             if fault:
                 what = f"The .cinac file is damaged: {fault}"
                 raise ReadingError(what, where=str(self.path), fix="Copy it again from where it was made")

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ..errors import ClassifierError
 from ..hdf5_files import LARGEST_ARRAY, FilePart, empty_claim
 from ..hdf5_heaps import heap_fault
+from ..hdf5_probe import crash_fault
 
 LayerWeights = Mapping[str, list[NDArray[np.float32]]]
 """The arrays of one layer by what they are ("kernel", "bias", ...), in the order of the layers inside it."""
@@ -31,7 +32,7 @@ def open_weights(path: str | Path) -> Iterator[WeightFile]:
     """
     where = str(path)
     try:
-        fault = heap_fault(Path(path))
+        fault = heap_fault(Path(path)) or crash_fault(Path(path))
         if fault:
             what = f"The classifier's weights are damaged: {fault}"
             raise ClassifierError(what, where=where, fix="Copy them again from where they were trained")

@@ -15,6 +15,7 @@ from ..errors import CinacError, ReadingError
 from ..extras import require
 from ..hdf5_heaps import heap_fault
 from ..hdf5_links import link_fault
+from ..hdf5_probe import crash_fault
 from ..movies import Movie
 
 ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
@@ -126,10 +127,12 @@ def _check_hdf5(path: Path) -> None:
         if not h5py.is_hdf5(path):
             what = f"'{path}' is no NWB file: it is neither HDF5 nor a Zarr folder"
             raise ReadingError(what)
+        fault = heap_fault(path) or crash_fault(path)
+        if fault:
+            raise _damaged(path, fault)
         with h5py.File(path, "r") as file:
             is_nwb = "nwb_version" in file.attrs
             fault = link_fault(file)
-        fault = heap_fault(path) or fault
     except OSError as error:
         if "truncated" in str(error):
             what = f"'{path}' is truncated: part of it is missing"
@@ -139,11 +142,16 @@ def _check_hdf5(path: Path) -> None:
             what, fix="Check that it is whole and that no other program writes to it"
         ) from error
     if fault:
-        what = f"'{path}' is damaged: {fault}"
-        raise ReadingError(what, fix="Copy or download it again")
+        raise _damaged(path, fault)
     if not is_nwb:
         what = f"'{path}' is an HDF5 file but no NWB file: it has no attribute nwb_version"
         raise ReadingError(what)
+
+
+def _damaged(path: Path, fault: str) -> ReadingError:
+    """Return the error for a file that must not be opened."""
+    what = f"'{path}' is damaged: {fault}"
+    return ReadingError(what, fix="Copy or download it again")
 
 
 def _open_zarr(path: Path) -> OpenedFile:
