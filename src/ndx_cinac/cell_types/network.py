@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..backend import compiled
-from ..errors import ConfigError
+from ..errors import ClassifierError, ConfigError
 from ..networks import full_precision, keras
 from .features import CellInputs
 
@@ -104,6 +104,22 @@ def with_type_probability(model: Any, temperature: float = 1.0) -> Any:
     x = keras.layers.Rescaling(1.0 / temperature, name="calibration")(model.output)
     x = keras.layers.Softmax(name="probability")(x)
     return keras.Model(model.inputs, x, name=model.name)
+
+
+def without_type_probability(model: Any) -> tuple[Any, float]:
+    """Take apart what `with_type_probability` put together: the network of logits, and the temperature.
+
+    Raises
+    ------
+    ClassifierError
+        If the network does not end in a temperature and softmax, or has no layer of logits before them.
+    """
+    if not {"calibration", "probability", "logits"} <= {layer.name for layer in model.layers}:
+        what = "The network does not end in the calibration that ndx-cinac gives its classifiers"
+        raise ClassifierError(what, fix="Only classifiers that ndx-cinac has trained can be trained further")
+    calibration = model.get_layer("calibration")
+    logits = keras.Model(model.inputs, calibration.input, name=model.name)
+    return logits, 1.0 / float(calibration.scale)
 
 
 def run_network(model: Any, inputs: CellInputs, batch_size: int = 64) -> NDArray[np.float32]:

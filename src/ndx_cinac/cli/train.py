@@ -64,7 +64,7 @@ def train(options: Namespace) -> None:
 def train_activity_task(options: Namespace) -> None:
     """Train a classifier of activity and show its card."""
     from ..training import TrainingConfig, train_activity
-    from ..training.activity import check_output
+    from ..training.checkpoints import check_output
     from .commands import _load_networks, _progress, _say
 
     check_output(Path(options.output), overwrite=options.overwrite)  # before TensorFlow is loaded

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from argparse import Namespace
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError
@@ -66,34 +67,29 @@ def refuse_cell_type_options(options: Namespace) -> None:
 
 
 def train_cell_types_task(options: Namespace) -> None:
-    """Train a classifier of cell types and show its card.
-
-    Raises
-    ------
-    ConfigError
-        If an option is for other trainings.
-    """
+    """Train a classifier of cell types and show its card."""
     from ..training import CellTypeTrainingConfig, train_cell_types
-    from .commands import _progress, _say
+    from ..training.checkpoints import check_output
+    from .commands import _load_networks, _progress, _say
 
-    for name, flag in (("parent", "--from"), ("resume", "--resume")):
-        if getattr(options, name):
-            what = f"{flag} is for classifiers of activity"
-            raise ConfigError(what, fix="Leave it out: a training of cell types takes minutes")
+    check_output(Path(options.output), overwrite=options.overwrite)  # before TensorFlow is loaded
     config = (
         CellTypeTrainingConfig()
         if options.config is None
         else CellTypeTrainingConfig.from_yaml(options.config)
     )
     config = with_options(config, options)
-    card = train_cell_types(config, options.output, _progress(options), overwrite=options.overwrite)
+    _say(options, f"training on {_load_networks(options)}")
+    card = train_cell_types(
+        config, options.output, _progress(options), overwrite=options.overwrite, resume=options.resume
+    )
     _say(options, card.describe())
     _say(options, f"\nnext: ndx-cinac predict FILE --task cell-type --classifier {options.output}")
 
 
 def with_options(config: CellTypeTrainingConfig, options: Namespace) -> CellTypeTrainingConfig:
     """Return the config with what the command line says."""
-    given: dict[str, Any] = {name: getattr(options, name) for name in (*OPTIONS, "seed")}
+    given: dict[str, Any] = {name: getattr(options, name) for name in (*OPTIONS, "seed", "parent")}
     given = {name: value for name, value in given.items() if value is not None}
     given |= {"sources": tuple(options.sources)} if options.sources else {}
     return replace(config, **given)

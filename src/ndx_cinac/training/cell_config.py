@@ -11,11 +11,29 @@ from ..cell_types.features import CellInputOptions
 from ..errors import ConfigError
 from ..simulation import SimulationConfig, load_config
 from ..yaml_files import load_yaml
+from .settings import SIMULATION, read_section
 
-SIMULATION = "simulation"
-"""The source that is the config's own simulation."""
 CellSplitBy = Literal["auto", "animal", "recording", "roi"]
 CLASS_WEIGHTS = ("balanced", "none")
+
+
+@dataclass(frozen=True)
+class CellFineTuningSettings:
+    """What takes the place of the config's own numbers when a classifier is trained further."""
+
+    learning_rate: float = 0.0005
+    """Highest learning rate."""
+    steps: int = 100
+    """Steps of the optimiser."""
+    batch_size: int = 16
+    """ROIs per step."""
+
+    def __post_init__(self) -> None:
+        wrong = [name for name in ("steps", "batch_size") if getattr(self, name) < 1]
+        wrong += ["learning_rate"] if not self.learning_rate > 0 else []
+        if wrong:
+            what = f"The fine-tuning's '{wrong[0]}' cannot be {getattr(self, wrong[0])}"
+            raise ConfigError(what, fix="Counts are at least 1; the learning rate is above 0")
 
 
 def training_population() -> SimulationConfig:
@@ -35,6 +53,8 @@ class CellTypeTrainingConfig:
     """What makes the training exact on one machine."""
     sources: tuple[str, ...] = (SIMULATION,)
     """NWB files with cell types, .cinac files, and "simulation"."""
+    parent: str = ""
+    """Name or folder of the classifier of cell types that is trained further; empty to begin anew."""
     label_column: str = ""
     """Column of the NWB files' ROI tables that holds the types; empty for CellTypeAnnotations."""
     cell_types: str = ""
@@ -75,12 +95,22 @@ class CellTypeTrainingConfig:
     """ROIs per step."""
     learning_rate: float = 0.002
     """Highest learning rate; it rises over the first steps and falls along a cosine."""
+    checkpoint_every: int = 200
+    """Steps from one checkpoint to the next."""
+    fine_tuning: CellFineTuningSettings = field(default_factory=CellFineTuningSettings)
+    """What takes the place of these numbers where there is a parent."""
+    calibrate_from: int = 30
+    """Labelled ROIs from which the probabilities of a classifier with a parent are calibrated anew."""
 
     def __post_init__(self) -> None:
         counts = ("n_fields", "n_calibration_fields", "n_test_fields", "width", "batch_size", "fewest_steps")
-        wrong = [name for name in counts if getattr(self, name) < 1]
+        wrong = [name for name in (*counts, "checkpoint_every") if getattr(self, name) < 1]
         wrong += [name for name in ("learning_rate", "epochs") if not getattr(self, name) > 0]
-        wrong += [n for n in ("workers", "seed", "frame_rate", "pixel_size") if getattr(self, n) < 0]
+        wrong += [
+            n
+            for n in ("workers", "seed", "frame_rate", "pixel_size", "calibrate_from")
+            if getattr(self, n) < 0
+        ]
         wrong += [name for name in ("dropout", "unknown_scale") if not 0 <= getattr(self, name) < 1]
         wrong += [] if self.folds >= 2 else ["folds"]
         wrong += [] if self.split_by in get_args(CellSplitBy) else ["split_by"]
@@ -90,7 +120,7 @@ class CellTypeTrainingConfig:
             what = f"The training option '{wrong[0]}' cannot be {getattr(self, wrong[0])!r}"
             fix = "Counts are at least 1 (folds 2), rates above 0, parts from 0 to below 1, sources different"
             raise ConfigError(what, fix=fix)
-        if SIMULATION in self.sources and not self.simulation.population.interneurons[1] > 0:
+        if self.simulated and not self.simulation.population.interneurons[1] > 0:
             what = "The simulation gives its cells no types: its 'interneurons' are 0"
             raise ConfigError(
                 what, fix="Set population: interneurons, as the preset cell-types-training does"
@@ -100,6 +130,11 @@ class CellTypeTrainingConfig:
     def recordings(self) -> tuple[str, ...]:
         """The sources that are files."""
         return tuple(source for source in self.sources if source != SIMULATION)
+
+    @property
+    def simulated(self) -> bool:
+        """Whether simulated cells are among what is learnt from."""
+        return SIMULATION in self.sources
 
     def to_dict(self) -> dict[str, Any]:
         """Return the options as JSON types."""
@@ -133,6 +168,9 @@ class CellTypeTrainingConfig:
             made["simulation"] = SimulationConfig.from_dict(made["simulation"], where=f"{where}: simulation")
         if "inputs" in made:
             made["inputs"] = CellInputOptions.from_dict(made["inputs"])
+        if "fine_tuning" in made:
+            where = f"{where}: fine_tuning"
+            made["fine_tuning"] = read_section(CellFineTuningSettings, made["fine_tuning"], where)
         if "sources" in made:
             made["sources"] = tuple(made["sources"])
         return cls(**made)

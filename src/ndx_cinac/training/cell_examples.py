@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,8 @@ from .cell_labels import LabelledFile, open_labelled
 
 PARTS = ("training", "calibration", "test")
 """Parts of a simulation, in the order that their seeds are made of."""
+COLUMNS = ("cell_types", "groups", "frame_rates", "pixel_sizes", "diameters")
+"""What is known of each example beside its inputs."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,19 @@ class CellExamples:
             self.diameters[which],
         )
 
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return all of it, to be kept in a file."""
+        inputs = {name: getattr(self.inputs, name) for name in ("pieces", "patches", "features")}
+        columns = {name: getattr(self, name) for name in COLUMNS}
+        return {**inputs, **columns, "notes": np.array(self.inputs.notes, dtype=np.str_)}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> CellExamples:
+        """Put together what `arrays` gave."""
+        notes = tuple(str(note) for note in arrays["notes"])
+        inputs = CellInputs(arrays["pieces"], arrays["patches"], arrays["features"], notes)
+        return cls(inputs, *(arrays[name] for name in COLUMNS))
+
 
 def take_inputs(inputs: CellInputs, which: NDArray[np.generic]) -> CellInputs:
     """Return the inputs of some ROIs."""
@@ -69,8 +85,7 @@ def join(examples: Sequence[CellExamples]) -> CellExamples:
         np.concatenate([each.inputs.features for each in examples]),
         tuple(dict.fromkeys(note for each in examples for note in each.inputs.notes)),
     )
-    columns = ("cell_types", "groups", "frame_rates", "pixel_sizes", "diameters")
-    return CellExamples(inputs, *(np.concatenate([getattr(e, name) for e in examples]) for name in columns))
+    return CellExamples(inputs, *(np.concatenate([getattr(e, name) for e in examples]) for name in COLUMNS))
 
 
 @dataclass(frozen=True)
@@ -113,15 +128,45 @@ class CellFieldJob:
         names = {row: str(name) for row, name in enumerate(field.cell_types)}
         return describe_cells(recording, names, f"field {self.number}", self.inputs)
 
+    def restore(self, arrays: Mapping[str, NDArray[Any]]) -> CellExamples:
+        """Put together what was kept of it."""
+        return CellExamples.from_arrays(arrays)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What all fields of this kind are made from."""
+        parts = {"simulation": self.simulation.to_dict(), "inputs": self.inputs.to_dict()}
+        return {**parts, "unknown scale": self.unknown_scale}
+
+    @property
+    def label(self) -> str:
+        """Part, seed and number."""
+        return f"{PARTS[self.part]}-{self.seed}-{self.number:05d}"
+
 
 @dataclass(frozen=True)
 class LabelledJob:
-    """One file with labelled ROIs; `types` gives the name of the type that each label stands for."""
+    """One file with labelled ROIs.
+
+    Attributes
+    ----------
+    file : LabelledFile
+        The file.
+    inputs : CellInputOptions
+        How the inputs are made.
+    types : mapping of str to str
+        Name of the type that each label stands for.
+    group : str
+        What must be held out together with it.
+    fingerprint : str
+        What tells it from a changed file of the same name.
+    """
 
     file: LabelledFile
     inputs: CellInputOptions
     types: Mapping[str, str]
     group: str
+    fingerprint: str
 
     def make(self) -> CellExamples:
         """Describe the labelled ROIs as a prediction would."""
@@ -131,6 +176,26 @@ class LabelledJob:
                 names = {row: self.types[label] for row, label in labelled.labels.items()}
                 found.append(describe_cells(recording, names, self.group, self.inputs))
         return join(found)
+
+    def restore(self, arrays: Mapping[str, NDArray[Any]]) -> CellExamples:
+        """Put together what was kept of it."""
+        return CellExamples.from_arrays(arrays)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """All that shapes it."""
+        return {
+            "file": asdict(self.file),
+            "fingerprint": self.fingerprint,
+            "inputs": self.inputs.to_dict(),
+            "types": dict(self.types),
+            "group": self.group,
+        }
+
+    @property
+    def label(self) -> str:
+        """There is one of these settings."""
+        return "labelled"
 
 
 def describe_cells(

@@ -15,6 +15,7 @@ from ..cell_types.features import CellInputs
 from ..evaluation import CellTypeEvaluation
 from ..progress import Progress, silent
 from .cell_config import CellTypeTrainingConfig
+from .checkpoints import Checkpoints
 from .loop import LoopSettings, Training
 
 TEMPERATURES = (0.2, 10.0)
@@ -65,40 +66,44 @@ class CellBatches:
         self._rng.bit_generator.state = state
 
 
+def new_network(config: CellTypeTrainingConfig, inputs: CellInputs, n_types: int) -> Any:
+    """Build an untrained network that gives logits; the seed decides its weights."""
+    from ..cell_types.network import build_cell_type_network
+
+    return build_cell_type_network(inputs, n_types, width=config.width, dropout=config.dropout)
+
+
 def fit(
     config: CellTypeTrainingConfig,
+    network: Any,
     inputs: CellInputs,
     codes: NDArray[np.int64],
-    n_types: int,
+    checkpoints: Checkpoints | None = None,
     progress: Progress = silent,
-) -> Any:
-    """Train a network for a fixed number of steps.
+) -> None:
+    """Train a network in place for a fixed number of steps.
 
     Parameters
     ----------
     config : CellTypeTrainingConfig
         How.
+    network : keras.Model
+        Gives logits.
     inputs : CellInputs
         Of the ROIs to learn from.
     codes : ndarray of int64, shape (n_rois,)
         Their types.
-    n_types : int
-        Number of types.
+    checkpoints : Checkpoints, optional
+        What the training goes on from, if it was interrupted, and what it keeps.
     progress : Progress
         Told of the steps.
-
-    Returns
-    -------
-    keras.Model
-        Gives logits.
     """
-    from ..cell_types.network import build_cell_type_network
     from ..networks import keras
 
-    keras.utils.set_random_seed(config.seed)
-    network = build_cell_type_network(inputs, n_types, width=config.width, dropout=config.dropout)
-    weights = class_weights(codes, n_types, config.class_weights)
+    weights = class_weights(codes, int(network.output_shape[-1]), config.class_weights)
     steps = max(config.fewest_steps, math.ceil(config.epochs * len(codes) / config.batch_size))
+    if config.parent:
+        steps = config.fine_tuning.steps
     training = Training(
         network,
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
@@ -108,11 +113,11 @@ def fit(
             learning_rate=config.learning_rate,
             warm_up_steps=min(100, steps // 4),
             validate_every=max(1, steps // 10),
+            checkpoint_every=config.checkpoint_every,
         ),
         None,
     )
-    training.run(None, progress)
-    return network
+    training.run(checkpoints, progress)
 
 
 def fit_temperature(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,14 @@ from numpy.typing import NDArray
 from ..cell_types import CellTypeConfig, default_cell_types, read_cell_types
 from ..cell_types.categories import cell_types_of
 from ..errors import ConfigError
-from .cell_config import SIMULATION, CellTypeTrainingConfig
+from .cell_config import CellTypeTrainingConfig
 from .cell_examples import LabelledJob
 from .cell_labels import LabelledFile, open_labelled
+from .cell_parents import CellParent
+from .checkpoints import fingerprint
+
+SIMULATED_TYPES = ("interneuron", "pyramidal", "noise")
+"""What a simulation calls the types of its cells."""
 
 
 @dataclass(frozen=True)
@@ -83,8 +89,11 @@ class _Found:
     counts: Counter[str]
 
 
-def plan_labelled(config: CellTypeTrainingConfig) -> LabelledPlan:
+def plan_labelled(config: CellTypeTrainingConfig, parent: CellParent | None = None) -> LabelledPlan:
     """Open every file, and decide on types and parts; no trace is extracted.
+
+    The types are those of the config's file; else the parent's, or those that come along, if they hold all
+    labels; else those that the labels name.
 
     Raises
     ------
@@ -95,7 +104,9 @@ def plan_labelled(config: CellTypeTrainingConfig) -> LabelledPlan:
         recordings to hold out.
     """
     if not config.recordings:
-        return LabelledPlan(_named(config) or _default())
+        types = _named(config) or _usual(parent)
+        _check_simulated(config, types)
+        return LabelledPlan(types)
     files = [
         LabelledFile(
             path,
@@ -106,17 +117,19 @@ def plan_labelled(config: CellTypeTrainingConfig) -> LabelledPlan:
         for path in config.recordings
     ]
     found = [_survey(file) for file in files]
-    types = _types(config, found)
+    types = _types(config, found, parent)
+    _check_simulated(config, types)
     split_by, groups = _split(config, found)
     jobs = []
     for entry, group in zip(found, groups, strict=True):
         names = {label: types.ordered[_code(types, label, entry.file)] for label in entry.counts}
-        jobs.append(LabelledJob(entry.file, config.inputs, names, group))
+        mark = fingerprint(Path(entry.file.path))
+        jobs.append(LabelledJob(entry.file, config.inputs, names, group, mark))
     counts = Counter[str]()
     for job, entry in zip(jobs, found, strict=True):
         for label, number in entry.counts.items():
             counts[job.types[label]] += number
-    _check_counts(counts, types, simulated=SIMULATION in config.sources)
+    _check_counts(counts, types, _taught(config, types, parent), simulated=config.simulated)
     about = [
         {"name": f.file.name, "animal": f.animal or "not known", "labels": dict(sorted(f.counts.items()))}
         for f in found
@@ -138,19 +151,20 @@ def _named(config: CellTypeTrainingConfig) -> CellTypeConfig | None:
     return replace(read_cell_types(config.cell_types), multi_class=True) if config.cell_types else None
 
 
-def _default() -> CellTypeConfig:
-    return read_cell_types(default_cell_types())
+def _usual(parent: CellParent | None) -> CellTypeConfig:
+    return read_cell_types(default_cell_types()) if parent is None else parent.types
 
 
-def _types(config: CellTypeTrainingConfig, found: Sequence[_Found]) -> CellTypeConfig:
-    """Return the types that are given; else those that come along, if they hold all labels; else these."""
+def _types(
+    config: CellTypeTrainingConfig, found: Sequence[_Found], parent: CellParent | None
+) -> CellTypeConfig:
     given = _named(config)
     labels = sorted({label for entry in found for label in entry.counts})
-    default = _default()
+    usual = _usual(parent)
     if given is not None:
         return given
-    if SIMULATION in config.sources or all(default.find(label) is not None for label in labels):
-        return default
+    if config.simulated or all(usual.find(label) is not None for label in labels):
+        return usual
     content = {"config": {"multi_class": True}, "cell_type_categories": list(labels)}
     return cell_types_of(content, "labels", 2)
 
@@ -181,15 +195,34 @@ def _split(config: CellTypeTrainingConfig, found: Sequence[_Found]) -> tuple[str
     return by, animals if by == "animal" else recordings
 
 
-def _check_counts(counts: Counter[str], types: CellTypeConfig, *, simulated: bool) -> None:
+def _check_simulated(config: CellTypeTrainingConfig, types: CellTypeConfig) -> None:
+    """Refuse to learn from simulated cells whose types are not among those to be told apart."""
+    missing = [name for name in SIMULATED_TYPES if types.find(name) is None]
+    if missing and config.simulated:
+        what = f"Simulated cells of the type '{missing[0]}' are none of the types {', '.join(types.ordered)}"
+        fix = f"Name {', '.join(SIMULATED_TYPES)} there (as keywords, if need be), or leave 'simulation' out"
+        raise ConfigError(what, where=types.source, fix=fix)
+
+
+def _taught(config: CellTypeTrainingConfig, types: CellTypeConfig, parent: CellParent | None) -> set[str]:
+    """Return the types that are known without a label: to a simulation, or to the parent."""
+    known = {types.ordered[types.require(name)] for name in SIMULATED_TYPES} if config.simulated else set()
+    places = parent.places(types) if parent is not None else [None] * len(types.ordered)
+    return known | {name for name, place in zip(types.ordered, places, strict=True) if place is not None}
+
+
+def _check_counts(counts: Counter[str], types: CellTypeConfig, taught: set[str], *, simulated: bool) -> None:
     """Refuse types of which there is nothing to learn."""
-    missing = [name for name in types.ordered if not counts[name]]
-    if missing and not simulated:
+    if len(counts) < 2 and not simulated:
+        what = "All labels are of one type: there is nothing to tell apart"
+        raise ConfigError(what, fix="Label ROIs of another type, too, or add 'simulation' to the sources")
+    missing = [name for name in types.ordered if not counts[name] and name not in taught]
+    if missing:
         what = f"There is no ROI of the type '{missing[0]}' to learn from"
         fix = "Leave the type out of the YAML file of cell types, or add 'simulation' or labelled recordings"
         raise ConfigError(what, fix=fix)
-    few = [name for name in types.ordered if counts[name] == 1]
-    if few and not simulated:
+    few = [name for name in types.ordered if counts[name] == 1 and name not in taught]
+    if few:
         what = f"There is one ROI of the type '{few[0]}': it cannot be learnt and measured"
         raise ConfigError(what, fix="Label more, or leave the type out")
 

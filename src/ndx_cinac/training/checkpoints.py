@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import shutil
@@ -13,12 +14,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..classifiers.files import CARD_FILE
 from ..errors import ConfigError, OutputError
 
 SUFFIX = "-in-progress"
 SETTINGS_FILE = "settings.json"
 STATE_FILE = "state.npz"
 RECORD = "record"
+SMALL_FILE = 2**16
+"""Bytes up to which files in a folder are read to tell whether it is still the same."""
 
 
 class Checkpoints:
@@ -50,7 +54,7 @@ class Checkpoints:
     def __init__(
         self, output: Path, settings: Mapping[str, Any], *, resume: bool = False, overwrite: bool = False
     ) -> None:
-        self.folder = output.with_name(output.name + SUFFIX)
+        self.folder, self.file = output.with_name(output.name + SUFFIX), STATE_FILE
         text = json.dumps(settings, indent=1, sort_keys=True)
         if self.folder.exists() and resume:
             self._check_settings(text)
@@ -68,13 +72,24 @@ class Checkpoints:
             what = f"No training can be kept in '{self.folder}': {error}"
             raise OutputError(what, fix="Choose another output") from error
 
+    def of(self, part: str) -> Checkpoints:
+        """Return the checkpoints of one of several networks that a training makes, in the same folder."""
+        others = copy.copy(self)
+        others.file = f"{Path(STATE_FILE).stem}-{part}{Path(STATE_FILE).suffix}"
+        return others
+
+    @property
+    def begun(self) -> bool:
+        """Whether there is any checkpoint to go on from."""
+        return any(self.folder.glob(f"{Path(STATE_FILE).stem}*{Path(STATE_FILE).suffix}"))
+
     def save(self, record: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
         """Write a checkpoint: `record` of JSON types, and arrays by name (none of them "record")."""
-        partial = self.folder / f"{STATE_FILE}.partial"
+        partial = self.folder / f"{self.file}.partial"
         with partial.open("wb") as file:
             stored: dict[str, Any] = {RECORD: np.array(json.dumps(record)), **arrays}
             np.savez(file, **stored)
-        partial.replace(self.folder / STATE_FILE)
+        partial.replace(self.folder / self.file)
 
     def load(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]] | None:
         """Return the last checkpoint's record and arrays; None where there is none.
@@ -84,7 +99,7 @@ class Checkpoints:
         OutputError
             If it cannot be read.
         """
-        path = self.folder / STATE_FILE
+        path = self.folder / self.file
         if not path.exists():
             return None
         try:
@@ -114,8 +129,32 @@ class Checkpoints:
             raise ConfigError(what, where=str(self.folder), fix=fix)
 
 
+def check_output(output: Path, *, overwrite: bool) -> None:
+    """Refuse an output that exists, before anything is computed.
+
+    Raises
+    ------
+    OutputError
+        If it exists and is not to be replaced, or is no classifier.
+    """
+    if not output.exists():
+        return
+    if not overwrite:
+        what = f"The folder '{output}' exists"
+        raise OutputError(what, fix="Choose another one, or overwrite it")
+    if not (output / CARD_FILE).is_file():
+        what = f"'{output}' exists and is no classifier; it is left alone"
+        raise OutputError(what, fix="Choose another folder")
+
+
 def fingerprint(path: Path) -> str:
-    """Size and SHA-256 of a file's first and last mebibyte: whether it is still the same, within moments."""
+    """Tell a file, or a folder of files, from a changed one of the same name, within moments.
+
+    Of a file, size and SHA-256 of its first and last mebibyte; of a folder, names and sizes of its files, and
+    the content of the small ones.
+    """
+    if path.is_dir():
+        return _fingerprint_of_folder(path)
     size = path.stat().st_size
     digest = hashlib.sha256()
     with path.open("rb") as file:
@@ -124,3 +163,13 @@ def fingerprint(path: Path) -> str:
             file.seek(max(2**20, size - 2**20))
             digest.update(file.read(2**20))
     return f"{size}-{digest.hexdigest()}"
+
+
+def _fingerprint_of_folder(path: Path) -> str:
+    files = [file for file in sorted(path.rglob("*")) if file.is_file()]
+    sizes = [file.stat().st_size for file in files]
+    digest = hashlib.sha256()
+    for file, size in zip(files, sizes, strict=True):
+        digest.update(f"{file.relative_to(path)}\0{size}\0".encode())
+        digest.update(file.read_bytes() if size <= SMALL_FILE else b"")
+    return f"{sum(sizes)}-{digest.hexdigest()}"

@@ -6,13 +6,14 @@ import hashlib
 import json
 import multiprocessing
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..extras import require
 from ..movies import ArrayMovie
@@ -25,16 +26,28 @@ from .settings import AugmentationSettings, SourceSettings
 
 Part = Literal["training", "calibration", "test", "validation"]
 _PARTS: tuple[Part, ...] = ("training", "calibration", "test", "validation")
-_ARRAYS = tuple(Example.__dataclass_fields__)
 _CACHE_FORMAT = 2
 """Part of what a cache's fields are known by: raised when examples hold something else."""
 
 
-class Job(Protocol):
+class Storable(Protocol):
+    """What is made for a training, of one recording or field."""
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return all of it, to be kept in a file."""
+
+
+Made = TypeVar("Made", bound=Storable, covariant=True)
+
+
+class Job(Protocol[Made]):
     """One example to be made, anywhere and in any order, always the same."""
 
-    def make(self) -> Example:
+    def make(self) -> Made:
         """Make it."""
+
+    def restore(self, arrays: Mapping[str, NDArray[Any]]) -> Made:
+        """Put together what its `arrays` gave."""
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -70,6 +83,10 @@ class FieldJob:
             snr=field.snr,
         )
         return example_of(labelled, self.traces)
+
+    def restore(self, arrays: Mapping[str, NDArray[Any]]) -> Example:
+        """Put together what was kept of it."""
+        return Example.from_arrays(arrays)
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -127,6 +144,10 @@ class RecordingJob:
             for each, _ in found:
                 each.close()
 
+    def restore(self, arrays: Mapping[str, NDArray[Any]]) -> Example:
+        """Put together what was kept of it."""
+        return Example.from_arrays(arrays)
+
     @property
     def settings(self) -> dict[str, Any]:
         """What all examples of this file are made from."""
@@ -146,8 +167,8 @@ class RecordingJob:
 
 
 def make_examples(
-    jobs: Iterable[Job], *, workers: int = 2, cache: Path | None = None, progress: Progress = silent
-) -> list[Example]:
+    jobs: Iterable[Job[Made]], *, workers: int = 2, cache: Path | None = None, progress: Progress = silent
+) -> list[Made]:
     """Make examples, in the order of the jobs.
 
     Parameters
@@ -170,7 +191,7 @@ def make_examples(
     return examples
 
 
-def _made(jobs: list[Job], workers: int, cache: Path | None) -> Iterator[Example]:
+def _made(jobs: list[Job[Made]], workers: int, cache: Path | None) -> Iterator[Made]:
     """Yield examples one by one, made here or in other processes."""
     if workers == 0:
         with _one_thread():
@@ -187,7 +208,7 @@ def _one_thread() -> Any:
     return limits(limits=1)
 
 
-def _make_or_load(job: Job, cache: Path | None) -> Example:
+def _make_or_load(job: Job[Made], cache: Path | None) -> Made:
     """Load an example from the cache, or make it and put it there."""
     if cache is None:
         return job.make()
@@ -199,10 +220,9 @@ def _make_or_load(job: Job, cache: Path | None) -> Example:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "settings.json").write_text(text, encoding="utf-8")
         temporary = path.with_suffix(".part.npz")
-        np.savez(temporary, **{name: getattr(example, name) for name in _ARRAYS})
+        stored: dict[str, Any] = example.arrays()
+        np.savez(temporary, **stored)
         temporary.replace(path)
         return example
-    with np.load(path, allow_pickle=False) as stored:
-        values = {name: stored[name] for name in _ARRAYS}
-    values["frame_rate"], values["pixel_size"] = float(values["frame_rate"]), float(values["pixel_size"])
-    return Example(**values)
+    with np.load(path, allow_pickle=False) as found:
+        return job.restore({name: found[name] for name in found.files})

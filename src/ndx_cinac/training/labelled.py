@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -90,6 +90,17 @@ class Example:
     frame_rate: float
     pixel_size: float
     diameters: NDArray[np.float32]
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return all of it, to be kept in a file."""
+        return {each.name: np.asarray(getattr(self, each.name)) for each in fields(self)}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Example:
+        """Put together what `arrays` gave."""
+        values: dict[str, Any] = {each.name: arrays[each.name] for each in fields(cls)}
+        numbers = {name: float(values[name]) for name in ("frame_rate", "pixel_size")}
+        return cls(**{**values, **numbers})
 
 
 def example_of(labelled: LabelledMovie, options: TraceOptions) -> Example:

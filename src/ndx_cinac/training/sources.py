@@ -14,6 +14,7 @@ from ..simulation import load_config
 from .checkpoints import fingerprint
 from .config import TrainingConfig
 from .data import FieldJob, Job, Part, RecordingJob
+from .labelled import Example
 from .recordings import read_labelled, recording_name
 from .settings import SIMULATION, SourceSettings
 from .splitting import HeldPart, Split, split_rois
@@ -40,7 +41,7 @@ class Source:
     name: str
     weight: float
     simulated: bool
-    jobs: Mapping[Part, tuple[Job, ...]]
+    jobs: Mapping[Part, tuple[Job[Example], ...]]
     about: Mapping[str, Any] = field(default_factory=dict)
 
     def held_out_transients(self) -> int:
@@ -96,7 +97,7 @@ def _simulation(source: SourceSettings, config: TrainingConfig) -> Source:
         "calibration": config.n_calibration_fields,
         "test": config.n_test_fields,
     }
-    jobs: dict[Part, tuple[Job, ...]] = {
+    jobs: dict[Part, tuple[Job[Example], ...]] = {
         part: tuple(FieldJob(simulation, config.traces, config.seed, part, i) for i in range(number))
         for part, number in numbers.items()
     }
@@ -140,9 +141,9 @@ def _tell_apart(recordings: list[_Recording]) -> None:
 
 def _recording(recording: _Recording, split: Split, config: TrainingConfig) -> Source:
     """Plan the examples of a recording: altered versions are for training alone."""
-    mark = _mark(Path(recording.settings.path))
+    mark = fingerprint(Path(recording.settings.path))
     parts: tuple[HeldPart, ...] = ("training", "validation", "test")
-    jobs: dict[Part, tuple[Job, ...]] = {}
+    jobs: dict[Part, tuple[Job[Example], ...]] = {}
     for part in parts:
         rows = split.rows(part, recording.name)
         versions = config.augmentation.versions + 1 if part == "training" else 1
@@ -172,11 +173,3 @@ def _recording(recording: _Recording, split: Split, config: TrainingConfig) -> S
     }
     weight = recording.settings.weight
     return Source(recording.name, weight, simulated=False, jobs=jobs, about=about)
-
-
-def _mark(path: Path) -> str:
-    """Tell a file, or a folder of files, from a changed one of the same name."""
-    if path.is_file():
-        return fingerprint(path)
-    files = [file for file in sorted(path.rglob("*")) if file.is_file()]
-    return str(sum((i + 1) * file.stat().st_size for i, file in enumerate(files)))
