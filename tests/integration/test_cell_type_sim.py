@@ -32,6 +32,10 @@ def recording(seed: int, pixel_size: bool = True) -> tuple[CinacRecording, tuple
     return made, field.cell_types
 
 
+VERSION, SHA256 = "1.1", "88c4004638ff26380e828b3d89f1d9f96a31768b42f4a518e98a633934030cdc"
+"""A network of another hash is another version: change both."""
+
+
 @pytest.fixture(scope="module")
 def card():
     return load_classifier("cell-type-sim").card
@@ -63,6 +67,11 @@ def test_confidence_is_about_how_often_it_is_right(evaluation):
     assert abs(confidence.mean() - right.mean()) < 0.05
     sure = confidence > 0.9
     assert right[sure].mean() > right[~sure].mean() + 0.1
+
+
+def test_the_version_is_that_of_this_network_alone(card):
+    assert (card.version, card.sha256) == (VERSION, SHA256)
+    assert card.training["settings"]["version"] == VERSION
 
 
 def test_the_card_reports_unseen_fields_that_reach_085_and_are_calibrated(card):
