@@ -210,12 +210,15 @@ GOOD = "cell_type_to_classifier: {in: activity-sim}\ndefault_classifier: activit
         (GOOD + "colour: red", "'colour' in the file is not known"),
         ("default_classifier: activity-sim", "'cell_type_to_classifier' is missing"),
         ("cell_type_to_classifier: {in: activity-sim}", "'default_classifier' is missing"),
-        ("cell_type_to_classifier: [in]\ndefault_classifier: activity-sim", "is ['in'], which is no dict"),
+        (
+            "cell_type_to_classifier: [in]\ndefault_classifier: activity-sim",
+            "is ['in'], not names with settings",
+        ),
         (
             GOOD.replace("{in: activity-sim}", "{in: 3}"),
-            "cell_type_to_classifier/in is 3, which is no str or",
+            "cell_type_to_classifier/in is 3, not text or names with settings",
         ),
-        (GOOD.replace("{in: activity-sim}", "{in: {model: a}}"), "in/weights is None, which is no str"),
+        (GOOD.replace("{in: activity-sim}", "{in: {model: a}}"), "in/weights is empty, not text"),
         (
             GOOD.replace("{in: activity-sim}", "{in: {file: a}}"),
             "'file' in cell_type_to_classifier/in is not",

@@ -78,28 +78,30 @@ def test_types_are_found_whatever_their_case_and_blanks():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        ("", "The file names no cell types: it is empty"),
+        ("cell_type_categories:", "cell_type_categories is empty, not a list"),
         ("colour: red", "'colour' in the file is not known"),
         ("config: {multiclass: true}\ncell_type_categories: [a]", "'multiclass' in config is not known"),
         (
             "config: {multi_class: maybe}\ncell_type_categories: [a]",
-            "config/multi_class is 'maybe', which is no bool",
+            "config/multi_class is 'maybe', not true or false",
         ),
-        ("cell_type_categories: {a: {}}", "cell_type_categories is {'a': {}}, which is no list"),
+        ("cell_type_categories: {a: {}}", "cell_type_categories is {'a': {}}, not a list"),
         ("cell_type_categories: []", "cell_type_categories names no cell type"),
-        ("cell_type_categories: [3]", "cell_type_categories is 3, which is no dict"),
-        ("cell_type_categories: [{1: {}}]", "a key of cell_type_categories is 1, which is no str"),
+        ("cell_type_categories: [3]", "cell_type_categories is 3, not names with settings"),
+        ("cell_type_categories: [{1: {}}]", "a key of cell_type_categories is 1, not text"),
         ("cell_type_categories: [{a: {colour: red}}]", "'colour' in cell_type_categories/a is not known"),
         (
             "cell_type_categories: [{a: {keywords: b}}]",
-            "cell_type_categories/a/keywords is 'b', which is no list",
+            "cell_type_categories/a/keywords is 'b', not a list",
         ),
         (
             "cell_type_categories: [{a: {keywords: [2]}}]",
-            "cell_type_categories/a/keywords is 2, which is no str",
+            "cell_type_categories/a/keywords is 2, not text",
         ),
         (
             "cell_type_categories: [{a: {predicted_cell_type: 1}}]",
-            "predicted_cell_type is 1, which is no bool",
+            "predicted_cell_type is 1, not true or false",
         ),
         (
             "cell_type_categories: [{a: {predicted_cell_type: true, predicted_celll_type: false}}]",
@@ -115,8 +117,8 @@ def test_types_are_found_whatever_their_case_and_blanks():
         ),
         ("cell_type_categories: [", "The cell types cannot be read"),
         ("cell_type_categories: [{a: {keywords: [b], keywords: [c]}}]", "the key 'keywords' stands twice"),
-        ("cell_type_categories: [{a: {meaning: [b]}}]", "a/meaning is ['b'], which is no str"),
-        ("cell_type_categories: [{a: {cell_ontology_id: 99}}]", "a/cell_ontology_id is 99, which is no str"),
+        ("cell_type_categories: [{a: {meaning: [b]}}]", "a/meaning is ['b'], not text"),
+        ("cell_type_categories: [{a: {cell_ontology_id: 99}}]", "a/cell_ontology_id is 99, not text"),
         (
             "cell_type_categories: [{a: {cell_ontology_id: CL_0000099}}]",
             "'CL_0000099', which is no term of the Cell Ontology",

@@ -15,6 +15,10 @@ PREDICTED_TYPE_KEYS = ("predicted_cell_type", "predicted_celll_type")
 ENTRY_KEYS = {"keywords", "meaning", "cell_ontology_id", *PREDICTED_TYPE_KEYS}
 """What a cell type can say of itself; DeepCINAC's format has no `meaning` and no `cell_ontology_id`."""
 
+WORDS = {bool: "true or false", dict: "names with settings", list: "a list", str: "text"}
+"""What kinds of values are called."""
+EXAMPLE = "`ndx-cinac cell-types show --yaml` prints a file to start from"
+
 ONTOLOGY_ID = re.compile(r"CL:\d{7}")
 
 Category = tuple[str, dict[str, Any]]
@@ -43,6 +47,9 @@ def check_categories(content: object, where: str) -> tuple[bool | None, list[Cat
     ConfigError
         If a key is unknown, of the wrong type or contradictory, or no type is named.
     """
+    if content is None:
+        what = "The file names no cell types: it is empty"
+        raise ConfigError(what, where=where, fix=EXAMPLE)
     known = mapping(content, "the file", where, {"config", "cell_type_categories"})
     config = mapping(known.get("config") or {}, "config", where, {"multi_class"})
     multi_class = config.get("multi_class")
@@ -52,7 +59,7 @@ def check_categories(content: object, where: str) -> tuple[bool | None, list[Cat
     categories = [pair for item in listed or () for pair in _categories(item, where)]
     if not categories:
         what = "cell_type_categories names no cell type"
-        raise ConfigError(what, where=where)
+        raise ConfigError(what, where=where, fix=EXAMPLE)
     return multi_class, categories
 
 
@@ -111,5 +118,6 @@ def check_kind(name: str, value: object, kinds: tuple[type, ...], where: str) ->
         With its name, the value and the types that it may have.
     """
     if not isinstance(value, kinds):
-        what = f"{name} is {reprlib.repr(value)}, which is no {' or '.join(kind.__name__ for kind in kinds)}"
+        words = " or ".join(WORDS[kind] for kind in kinds if kind in WORDS)
+        what = f"{name} is {'empty' if value is None else reprlib.repr(value)}, not {words}"
         raise ConfigError(what, where=where)
