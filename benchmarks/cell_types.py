@@ -1,10 +1,12 @@
 """Show the three ways to cell types, each on recordings of its own: tables in Markdown, and figures.
 
-    python benchmarks/cell_types.py [--output-dir FOLDER] [--recordings 4]
+    python benchmarks/cell_types.py [--output-dir FOLDER] [--fields 100] [--recordings 4] [--seed 901]
 
-- bundled: `cell-type-sim` on simulated recordings (preset ``cell-types``) that it has not seen: the fields
-  that it was trained on are drawn from seeds of three numbers, those here from seeds of one;
-- own labels: a small classifier, trained on the CellTypeAnnotations of two recordings, on a third;
+- bundled: `cell-type-sim` on simulations that it has not seen: fields like those that it was trained on
+  (preset ``cell-types-training``), and larger and longer recordings (preset ``cell-types``). The fields that
+  it was trained on are drawn from seeds of three numbers, those here from seeds of one;
+- own labels: classifiers trained on the CellTypeAnnotations of two recordings, on a third: one that begins
+  anew, and one that begins as `cell-type-sim`;
 - legacy: DeepCINAC's classifier on DeepCINAC's reference recording (tests/data/deepcinac), beside what
   DeepCINAC itself computed. Its weights are random: types mean nothing, numbers must agree.
 """
@@ -35,7 +37,11 @@ from ndx_cinac.testing.mock import MockLayout, MockRecording, mock_nwbfile_with_
 from ndx_cinac.training import CellTypeTrainingConfig, train_cell_types
 
 REFERENCE = Path(__file__).parents[1] / "tests" / "data" / "deepcinac"
-FIRST_SEED, LABELLED_SEEDS, UNLABELLED_SEED = 901, (951, 952), 953
+FIELD_SEEDS = 1000
+"""The first field's seed is that of the first recording, times this."""
+LABELLED_SEEDS, UNLABELLED_SEED = (951, 952), 953
+N_DRAWS = 2000
+"""Draws of recordings, with replacement, from which the spread of a figure is taken."""
 SHORT = 900
 """Frames of the recordings with labels of one's own."""
 
@@ -48,30 +54,78 @@ def simulated(folder: Path, seed: int, n_frames: int | None = None) -> Path:
     return write_nwb(simulate_field(config, seed), folder / f"simulated-{seed}.nwb")
 
 
-def bundled(folder: Path, n_recordings: int) -> None:
+def unseen_fields(n_fields: int, seed: int) -> None:
+    """Predict small fields, of all qualities that the classifier was trained for, and say how right it is."""
+    print(f"## cell-type-sim on {n_fields} fields that it has not seen (preset cell-types-training)\n")
+    found = []
+    for number in range(n_fields):
+        field = simulate_field(load_config("cell-types-training"), FIELD_SEEDS * seed + number)
+        times = Times(len(field.movie), rate=field.frame_rate)
+        recording = CinacRecording(
+            f"field {number}", ArrayMovie(field.movie), field.rois, times, pixel_size=field.pixel_size
+        )
+        result = predict_cell_types(recording)
+        known = [place for place, row in enumerate(result.roi_rows) if field.cell_types[row]]
+        true = [result.cell_types.index(field.cell_types[result.roi_rows[place]]) for place in known]
+        probabilities = result.probabilities[known].astype(np.float64)
+        found.append(CellTypeEvaluation(result.cell_types, (), np.array(true, np.int64), probabilities))
+    print(spread(found))
+
+
+def bundled(folder: Path, n_recordings: int, seed: int) -> None:
     """Predict simulated recordings with `cell-type-sim`, and compare with what is known of them."""
-    print("## cell-type-sim on simulated recordings that it has not seen\n")
-    seeds = range(FIRST_SEED, FIRST_SEED + n_recordings)
-    outputs = [predicted(simulated(folder, seed), "cell-type-sim", folder) for seed in seeds]
+    print("\n## cell-type-sim on recordings that it has not seen (preset cell-types)\n")
+    outputs = [
+        predicted(path, "cell-type-sim", path.with_name(f"{path.stem}_cinac.nwb"))
+        for path in (simulated(folder, seed + number) for number in range(n_recordings))
+    ]
+    found = [evaluate_cell_types(output) for output in outputs]
     print("| recording | ROIs | balanced accuracy |\n| --- | --- | --- |")
-    for output in outputs:
-        found = evaluate_cell_types(output)
-        print(f"| {output.stem} | {len(found.true)} | {found.balanced_accuracy:.3f} |")
+    for output, each in zip(outputs, found, strict=True):
+        print(f"| {output.stem} | {len(each.true)} | {each.balanced_accuracy:.3f} |")
+    print(f"\n{spread(found)}")
     show(evaluate_cell_types(outputs), folder / "bundled")
     draw(outputs[0], folder / "bundled")
 
 
+def spread(found: Sequence[CellTypeEvaluation]) -> str:
+    """Say the balanced accuracy of all ROIs, and where it lies when recordings are drawn anew."""
+    counts = np.array([each.confusion for each in found])
+    rng = np.random.default_rng(0)
+    drawn = [
+        balanced_accuracy(counts[rng.integers(0, len(counts), len(counts))].sum(axis=0))
+        for _ in range(N_DRAWS)
+    ]
+    low, high = np.percentile(drawn, [2.5, 97.5])
+    confidence = np.concatenate([each.probabilities.max(axis=1) for each in found])
+    right = np.concatenate([each.predicted == each.true for each in found])
+    return (
+        f"balanced accuracy {balanced_accuracy(counts.sum(axis=0)):.3f} of {counts.sum()} ROIs in "
+        f"{len(found)} recordings; 95 % of {N_DRAWS} draws of as many recordings: {low:.3f} to {high:.3f}\n"
+        f"mean confidence {confidence.mean():.3f}, right {right.mean():.3f}"
+    )
+
+
+def balanced_accuracy(confusion: np.ndarray) -> float:
+    """Return the mean recall of the types that there are; rows are what is true."""
+    number = confusion.sum(axis=1)
+    return float(np.mean(confusion.diagonal()[number > 0] / number[number > 0]))
+
+
 def own_labels(folder: Path) -> None:
     """Train on the annotations of two recordings, and predict a third."""
-    print("\n## A classifier trained on the labels of two recordings, on a third\n")
     files = [simulated(folder, seed, SHORT) for seed in LABELLED_SEEDS]
+    unlabelled = simulated(folder, UNLABELLED_SEED, SHORT)
     config = CellTypeTrainingConfig(sources=tuple(map(str, files)), workers=0, fewest_steps=200, epochs=5.0)
-    card = train_cell_types(config, folder / "my-types")
-    figures = card.metrics
-    print(f"On its card: balanced accuracy {figures['balanced_accuracy']} ({figures['data']}).\n")
-    output = predicted(simulated(folder, UNLABELLED_SEED, SHORT), folder / "my-types", folder)
-    show(evaluate_cell_types(output), folder / "own-labels")
-    draw(output, folder / "own-labels")
+    for name, parent in (("own-labels", ""), ("own-labels-from-cell-type-sim", "cell-type-sim")):
+        print(f"\n## The labels of two recordings, from {parent or 'nothing'}, on a third\n")
+        figures = train_cell_types(replace(config, parent=parent), folder / name).metrics
+        print(f"On its card: balanced accuracy {figures['balanced_accuracy']} ({figures['data']}).")
+        if parent:
+            print(f"Of {parent} on the same ROIs: {figures['parent']['balanced_accuracy']}.")
+        output = predicted(unlabelled, folder / name, folder / f"{name}.nwb")
+        show(evaluate_cell_types(output), folder / name)
+        draw(output, folder / name)
 
 
 def legacy(folder: Path) -> None:
@@ -79,7 +133,7 @@ def legacy(folder: Path) -> None:
     print("\n## A classifier of DeepCINAC on its reference recording\n")
     classifier = load_legacy(REFERENCE / "cell_type_w50.json", REFERENCE / "cell_type_w50.h5")
     options = CellTypeOptions(cell_types=REFERENCE / "cell_types.yaml", n_segments=2, overlap=0.0)
-    output = predicted(reference_file(folder), classifier, folder, options)
+    output = predicted(reference_file(folder), classifier, folder / "legacy.nwb", options)
     data = read_cell_type_data(output)
     with np.load(REFERENCE / "predictions.npz", allow_pickle=False) as stored:
         expected = stored["cell_type/n2"]
@@ -107,10 +161,9 @@ def reference_file(folder: Path) -> Path:
 
 
 def predicted(
-    path: Path, classifier: str | Path | Classifier, folder: Path, options: CellTypeOptions | None = None
+    path: Path, classifier: str | Path | Classifier, output: Path, options: CellTypeOptions | None = None
 ) -> Path:
     """Predict a file's cell types, and return the file with them."""
-    output = folder / f"{path.stem}_cinac.nwb"
     predict_cell_types(path, classifier, output, options=options)
     return output
 
@@ -138,12 +191,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--output-dir", type=Path, help="where files and figures are kept (nowhere)")
-    parser.add_argument("--recordings", type=int, default=4, help="simulated recordings (4)")
+    parser.add_argument("--fields", type=int, default=100, help="small simulated fields, 0 for none (100)")
+    parser.add_argument("--recordings", type=int, default=4, help="simulated recordings, 0 for none (4)")
+    parser.add_argument("--seed", type=int, default=901, help="seed of the first recording (901)")
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as scratch:
         folder = options.output_dir or Path(scratch)
         folder.mkdir(parents=True, exist_ok=True)
-        bundled(folder, options.recordings)
+        if options.fields:
+            unseen_fields(options.fields, options.seed)
+        if options.recordings:
+            bundled(folder, options.recordings, options.seed)
         own_labels(folder)
         legacy(folder)
 
