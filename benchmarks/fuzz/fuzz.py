@@ -35,10 +35,9 @@ def walk_in_fork(path: str, *_: int) -> str:
             signal.signal(number, signal.SIG_DFL)
         signal.alarm(LONGEST)
         limit_memory()
-        walk(path)
-        os._exit(0)
+        os._exit(walk(path))
     _, status = os.waitpid(child, 0)
-    return f"ended by signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else ""
+    return f"ended with {os.waitstatus_to_exitcode(status)}" if status else ""
 
 
 def mutate(data: bytes, largest: int, seed: int) -> bytes:
@@ -55,7 +54,9 @@ def main() -> None:
     found = Path("fuzzed") / name
     found.mkdir(parents=True, exist_ok=True)
     corpora = [
-        folder for folder in (HERE / "corpus").glob(f"{name}*") if folder.name in (name, f"{name}_crashing")
+        folder
+        for folder in (HERE / "corpus").glob(f"{name}*")
+        if folder.name in (name, f"{name}_crashing", f"{name}_large")
     ]
     limits = [
         "-timeout=120",

@@ -9,6 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from .hdf5_walk import MOST_MEMORY, TOO_LARGE
+
 LONGEST = 120.0
 """Seconds after which a file counts as one that HDF5 comes to no end with; a walk stops itself after 5."""
 
@@ -59,5 +61,7 @@ def _fault(path: str, _size: int, _changed: int) -> str:
     except OSError:
         return ""
     status = done.returncode
+    if status == TOO_LARGE:
+        return f"a single text or list in it claims more than {MOST_MEMORY / 2**30:g} GiB"
     crashed = status in CRASHES if os.name == "posix" else status >= LEAST_OF_WINDOWS
     return "reading it makes the HDF5 library crash" if crashed else ""

@@ -20,14 +20,27 @@ ROWS_TOGETHER = 256
 MOST_MEMORY = 2**31
 """Bytes that this process may take, where the system can limit that."""
 
+TOO_LARGE = 3
+"""What this process ends with where a single value would take more."""
+
 MOST_SECONDS = 5.0
 """Large files are walked through for so long."""
 
 
-def walk(path: str) -> None:
+class TooLargeError(Exception):
+    """A value takes more memory than this process may have."""
+
+
+def walk(path: str) -> int:
     """Read all attributes, types, texts, lists and references, and small arrays, and keep nothing.
 
-    Whatever HDF5 reports as an error is left to whom it concerns. What matters is whether this comes back.
+    Whatever else HDF5 reports as an error is left to whom it concerns. What matters is whether this comes
+    back.
+
+    Returns
+    -------
+    int
+        0, or `TOO_LARGE`.
     """
     end = time.monotonic() + MOST_SECONDS
     try:
@@ -40,8 +53,11 @@ def walk(path: str) -> None:
                 if (info.fileno, info.addr) not in seen:
                     seen.add((info.fileno, info.addr))
                     waiting.extend(_read(found))
+    except TooLargeError:
+        return TOO_LARGE
     except Exception:  # any error of h5py: a reader meets it again, and says so
-        return
+        return 0
+    return 0
 
 
 def _read(found: Any) -> list[Any]:
@@ -62,9 +78,20 @@ def _read_dataset(dataset: Any) -> None:
         return
     if dataset.dtype.hasobject and dataset.ndim:
         for start in range(0, len(dataset), ROWS_TOGETHER):
-            _or_nothing(lambda start=start: dataset[start : start + ROWS_TOGETHER])
+            _read_rows(dataset, start, min(start + ROWS_TOGETHER, len(dataset)))
         return
     dataset[()]
+
+
+def _read_rows(dataset: Any, start: int, stop: int) -> None:
+    """Read rows of lists or texts; one by one, where they are too large together."""
+    try:
+        _or_nothing(lambda: dataset[start:stop])
+    except TooLargeError:
+        if stop - start == 1:
+            raise
+        for row in range(start, stop):
+            _read_rows(dataset, row, row + 1)
 
 
 def _is_hard(group: Any, name: str) -> bool:
@@ -75,7 +102,11 @@ def _or_nothing(action: Any) -> Any:
     """Return what an action gives, and nothing where it fails."""
     try:
         return action()
-    except Exception:  # as above
+    except TooLargeError:
+        raise
+    except Exception as error:  # as above
+        if isinstance(error, MemoryError) or "allocat" in str(error).lower():
+            raise TooLargeError from error
         return ()
 
 
@@ -90,4 +121,4 @@ def limit_memory() -> None:
 
 if __name__ == "__main__":
     limit_memory()
-    walk(sys.argv[1])
+    sys.exit(walk(sys.argv[1]))

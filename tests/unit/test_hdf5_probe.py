@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from pathlib import Path
 
 import h5py
@@ -20,7 +21,8 @@ from ndx_cinac.testing.mock import mock_nwbfile_with_predictions
 PROBE = hdf5_probe._fault
 """As it is: the other tests do without."""
 
-CRASHING = sorted((Path(__file__).parents[2] / "benchmarks/fuzz/corpus/cinac_crashing").iterdir())
+CORPUS = Path(__file__).parents[2] / "benchmarks" / "fuzz" / "corpus"
+CRASHING = sorted((CORPUS / "cinac_crashing").glob("*-*"))
 SAID = "is damaged: reading it makes the HDF5 library crash"
 
 
@@ -43,6 +45,13 @@ def healthy(tmp_path_factory) -> Path:
 def test_a_file_that_crashes_hdf5_is_refused_in_a_sentence(path):
     with pytest.raises(ReadingError, match=f"The .cinac file {SAID}"):
         CinacFile(path)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is limited on Linux only")
+def test_a_text_that_claims_gigabytes_is_refused_before_anyone_takes_memory_for_it():
+    said = "a single text or list in it claims more than 2 GiB"
+    with pytest.raises(ReadingError, match=f"The .cinac file is damaged: {said}"):
+        CinacFile(CORPUS / "cinac_large" / "text-of-4-gigabytes")
 
 
 @pytest.mark.skipif(h5py.version.hdf5_version_tuple >= (2, 1), reason="as above")
