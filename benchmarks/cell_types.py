@@ -20,6 +20,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from hdmf_zarr import NWBZarrIO
 from pynwb import NWBHDF5IO
 
 from ndx_cinac import CellTypeOptions, predict_cell_types
@@ -35,6 +36,7 @@ from ndx_cinac.simulation import load_config, simulate_field
 from ndx_cinac.simulation.nwb import write_nwb
 from ndx_cinac.testing.mock import MockLayout, MockRecording, mock_nwbfile_with_movie
 from ndx_cinac.training import CellTypeTrainingConfig, train_cell_types
+from ndx_cinac.writing import read_cell_type_predictions
 
 REFERENCE = Path(__file__).parents[1] / "tests" / "data" / "deepcinac"
 FIELD_SEEDS = 1000
@@ -72,8 +74,8 @@ def unseen_fields(n_fields: int, seed: int) -> None:
     print(spread(found))
 
 
-def bundled(folder: Path, n_recordings: int, seed: int) -> None:
-    """Predict simulated recordings with `cell-type-sim`, and compare with what is known of them."""
+def bundled(folder: Path, n_recordings: int, seed: int) -> Path:
+    """Predict simulated recordings with `cell-type-sim`, compare with what is known, and return one."""
     print("\n## cell-type-sim on recordings that it has not seen (preset cell-types)\n")
     outputs = [
         predicted(path, "cell-type-sim", path.with_name(f"{path.stem}_cinac.nwb"))
@@ -86,6 +88,7 @@ def bundled(folder: Path, n_recordings: int, seed: int) -> None:
     print(f"\n{spread(found)}")
     show(evaluate_cell_types(outputs), folder / "bundled")
     draw(outputs[0], folder / "bundled")
+    return outputs[0]
 
 
 def spread(found: Sequence[CellTypeEvaluation]) -> str:
@@ -112,8 +115,8 @@ def balanced_accuracy(confusion: np.ndarray) -> float:
     return float(np.mean(confusion.diagonal()[number > 0] / number[number > 0]))
 
 
-def own_labels(folder: Path) -> None:
-    """Train on the annotations of two recordings, and predict a third."""
+def own_labels(folder: Path) -> Path:
+    """Train on the annotations of two recordings, predict a third, and return it."""
     files = [simulated(folder, seed, SHORT) for seed in LABELLED_SEEDS]
     unlabelled = simulated(folder, UNLABELLED_SEED, SHORT)
     config = CellTypeTrainingConfig(sources=tuple(map(str, files)), workers=0, fewest_steps=200, epochs=5.0)
@@ -126,10 +129,11 @@ def own_labels(folder: Path) -> None:
         output = predicted(unlabelled, folder / name, folder / f"{name}.nwb")
         show(evaluate_cell_types(output), folder / name)
         draw(output, folder / name)
+    return output
 
 
-def legacy(folder: Path) -> None:
-    """Predict DeepCINAC's reference recording with its classifier, from NWB to NWB."""
+def legacy(folder: Path) -> Path:
+    """Predict DeepCINAC's reference recording with its classifier, from NWB to NWB, and return the file."""
     print("\n## A classifier of DeepCINAC on its reference recording\n")
     classifier = load_legacy(REFERENCE / "cell_type_w50.json", REFERENCE / "cell_type_w50.h5")
     options = CellTypeOptions(cell_types=REFERENCE / "cell_types.yaml", n_segments=2, overlap=0.0)
@@ -143,6 +147,29 @@ def legacy(folder: Path) -> None:
         print(f"| {row} | {label} | {_numbers(ours)} | {_numbers(theirs)} |")
     print(f"\nLargest difference: {np.abs(found - expected).max():.1e}")
     draw(output, folder / "legacy")
+    return output
+
+
+def round_trips(outputs: Sequence[Path]) -> None:
+    """Export files with predictions to Zarr, and compare what is read from both."""
+    print("\n## From HDF5 to Zarr and back\n")
+    print(
+        "| file | label, probabilities, types with meanings and classifier | provenance |\n| --- | --- | --- |"
+    )
+    for path in outputs:
+        zarr = path.with_suffix(".zarr")
+        with NWBHDF5IO(path, "r") as source, NWBZarrIO(str(zarr), "w") as goal:
+            goal.export(src_io=source, write_args={"link_data": False})
+        first, second = (read_cell_type_predictions(each) for each in (path, zarr))
+        same = [
+            np.array_equal(getattr(first, name), getattr(second, name))
+            for name in ("roi_rows", "roi_ids", "codes", "probabilities", "confidence", "classifier_index")
+        ]
+        names = ("cell_types", "meanings", "classifiers", "definition")
+        same += [getattr(first, name) == getattr(second, name) for name in names]
+        record = [getattr(first, name) == getattr(second, name) for name in ("parameters", "device", "notes")]
+        words = ["the same" if all(each) else "other" for each in (same, record)]
+        print(f"| {path.stem} | {words[0]} | {words[1]} |")
 
 
 def reference_file(folder: Path) -> Path:
@@ -198,12 +225,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = options.output_dir or Path(scratch)
         folder.mkdir(parents=True, exist_ok=True)
+        outputs: list[Path] = []
         if options.fields:
             unseen_fields(options.fields, options.seed)
         if options.recordings:
-            bundled(folder, options.recordings, options.seed)
-        own_labels(folder)
-        legacy(folder)
+            outputs.append(bundled(folder, options.recordings, options.seed))
+        outputs += [own_labels(folder), legacy(folder)]
+        round_trips(outputs)
 
 
 if __name__ == "__main__":

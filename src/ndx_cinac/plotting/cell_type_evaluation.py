@@ -71,7 +71,7 @@ def plot_distributions(evaluation: CellTypeEvaluation) -> Figure:
 def _histogram(axes: Axes, evaluation: CellTypeEvaluation, name: str) -> None:
     """Draw the probabilities of one annotated type."""
     values = evaluation.own_probabilities()[name]
-    axes.hist(100 * values, bins=20, range=(0, 100), color=BLUE)
+    axes.hist(100 * values, bins=20, range=(0, 100), color=BLUE, edgecolor="white", linewidth=0.5)
     axes.axvline(100 * LEVEL, color=VERMILION, linewidth=1, linestyle=(0, (4, 3)))
     axes.locator_params(axis="y", integer=True)
     about = evaluation.names[1] if evaluation.binary else "their own type"

@@ -161,6 +161,6 @@ def sorted_cells(data: CellTypeFigureData) -> NDArray[np.int64]:
 
 def _separate_groups(axes: Axes, data: CellTypeFigureData) -> None:
     """Draw a thin line between the types."""
-    edges = np.cumsum([len(group.members) for group in data.groups])[:-1]
-    for edge in np.unique(edges):
+    edges = np.unique(np.cumsum([len(group.members) for group in data.groups]))[:-1]
+    for edge in edges[edges > 0]:
         axes.axvline(edge - 0.5, color="black", linewidth=0.6, linestyle=(0, (1, 2)))
