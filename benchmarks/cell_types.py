@@ -153,9 +153,7 @@ def legacy(folder: Path) -> Path:
 def round_trips(outputs: Sequence[Path]) -> None:
     """Export files with predictions to Zarr, and compare what is read from both."""
     print("\n## From HDF5 to Zarr and back\n")
-    print(
-        "| file | label, probabilities, types with meanings and classifier | provenance |\n| --- | --- | --- |"
-    )
+    print("| file | labels, probabilities, meanings, classifier | provenance |\n| --- | --- | --- |")
     for path in outputs:
         zarr = path.with_suffix(".zarr")
         with NWBHDF5IO(path, "r") as source, NWBZarrIO(str(zarr), "w") as goal:
