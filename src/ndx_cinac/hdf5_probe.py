@@ -43,8 +43,9 @@ def crash_fault(path: Path) -> str:
 
 @functools.lru_cache(maxsize=4096)
 def _fault(path: str, _size: int, _changed: int) -> str:
-    if not sys.executable:
-        return ""
+    python = Path(sys.executable or "").name.lower()
+    if not python.startswith(("python", "pypy")) or getattr(sys, "frozen", False):
+        return ""  # a program that holds Python: it would be started once more
     command = [sys.executable, "-I", str(Path(__file__).with_name("hdf5_walk.py")), path]
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}  # whose threads would take memory
     try:

@@ -91,9 +91,10 @@ def test_a_file_that_hdf5_comes_to_no_end_with_is_refused(healthy, monkeypatch):
 def test_where_no_process_can_be_started_files_are_read_all_the_same(healthy, monkeypatch):
     monkeypatch.setattr("sys.executable", "/nowhere/python")
     assert crash_fault(healthy) == ""
-    PROBE.cache_clear()
-    monkeypatch.setattr("sys.executable", None)
-    assert crash_fault(healthy) == ""
+    for program in (None, "/usr/bin/matlab"):
+        PROBE.cache_clear()
+        monkeypatch.setattr("sys.executable", program)
+        assert crash_fault(healthy) == ""
     assert crash_fault(Path("/nowhere/session.nwb")) == ""
 
 
