@@ -26,6 +26,7 @@ from .backend import (
 )
 from .errors import ClassifierError, ConfigError, PredictionError
 from .network_files import load_network, save_network
+from .precision import check_precision, in_precision
 
 __all__ = [
     "BATCH_SIZE",
@@ -94,6 +95,8 @@ class CompiledNetwork:
         Frames at both sides of a window that only serve as context; half the receptive field if not given.
     batch_size : int
         Windows computed together. Halved when the device runs out of memory.
+    precision : {"float32", "bfloat16", "float16"}
+        Of products and activations; see `precision.check_precision`.
 
     Raises
     ------
@@ -101,11 +104,20 @@ class CompiledNetwork:
         If the network has another kind of input or output, or `halo` is less than half its receptive field.
     ConfigError
         If `block` leaves no frame between its halos, or `batch_size` is below 1.
+    PredictionError
+        If the device does not compute in that precision.
     """
 
     def __init__(
-        self, model: Any, block: int = BLOCK_FRAMES, halo: int | None = None, batch_size: int = BATCH_SIZE
+        self,
+        model: Any,
+        block: int = BLOCK_FRAMES,
+        halo: int | None = None,
+        batch_size: int = BATCH_SIZE,
+        *,
+        precision: str = "float32",
     ) -> None:
+        check_precision(precision)
         if len(model.inputs) != 1 or len(model.input_shape) != 3 or len(model.output_shape) != 2:
             what = (
                 "A network of traces turns (batch, time, channels) into (batch, time), this one turns "
@@ -126,7 +138,7 @@ class CompiledNetwork:
         self.model = model
         self.n_channels = int(model.input_shape[-1])
         self.block, self.halo, self.batch_size = block, halo, batch_size
-        self._function = compiled(model)
+        self._function = compiled(in_precision(model, precision))
 
     def predict(self, channels: NDArray[np.float32]) -> NDArray[np.float32]:
         """Run the network.

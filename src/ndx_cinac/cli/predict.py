@@ -63,6 +63,11 @@ def add_what(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--batch-size", type=positive, help="stretches of traces that the network is given at once"
     )
+    parser.add_argument(
+        "--precision",
+        choices=("float32", "bfloat16", "float16"),
+        help="of activity, where the device has it; reduced ones change probabilities (float32)",
+    )
     _add_cell_types(parser)
 
 
@@ -192,6 +197,9 @@ def task_of(options: argparse.Namespace) -> str:
     if by_type and (options.classifier is not None or options.weights is not None):
         what = "--activity-by-cell-type names the classifiers of activity, and so does --classifier"
         raise ConfigError(what, fix="Name that of cell types with --cell-type-classifier")
+    if options.precision is not None and task == "cell-type":
+        what = "--precision has no meaning with --task cell-type: cell types are predicted in float32"
+        raise ConfigError(what, fix="Leave it out")
     given = {
         "all": ("cell_type_classifier", "cell_type_weights"),
         "all or cell-type": ("cell_type_yaml", "segments", "combine"),

@@ -26,6 +26,7 @@ def activity_options(options: argparse.Namespace) -> Any:
         **_given(
             threshold=options.threshold,
             batch_size=options.batch_size,
+            precision=options.precision,
             resume=not options.no_resume,
             resume_seconds=options.resume_from,
         )

@@ -52,7 +52,7 @@ class Predictors:
             assert types is not None
             self.activity.check(types, self.options.activity)
         elif self.activity is not None:
-            engine_of(self.activity)
+            engine_of(self.activity, self.options.activity)
 
     @property
     def task(self) -> WhatTask:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..classifiers import Classifier, check_fit, load_classifier
-from ..errors import ClassifierError
+from ..errors import ClassifierError, ConfigError
 from ..helpers import present_helpers
 from ..journal import Journal
 from ..progress import Progress, silent
@@ -83,9 +83,9 @@ def predict_activity(
         If a package that is needed is not installed.
     """
     loaded = load_classifier(classifier)
-    engine = engine_of(loaded)
-    goal = check_goal(source, output, ("activity",))
     chosen, listen = options or PredictionOptions(), progress or silent
+    engine = engine_of(loaded, chosen)
+    goal = check_goal(source, output, ("activity",))
     with unfinished(source, goal) as folder:
         keeping = None if folder is None else Keeping(folder)
         with opened(source, reading) as recording:
@@ -109,9 +109,8 @@ def predict_recording(
     Parameters and errors are those of `predict_activity`.
     """
     loaded = load_classifier(classifier)
-    return predict_with(
-        recording, loaded, engine_of(loaded), options or PredictionOptions(), progress or silent
-    )
+    chosen = options or PredictionOptions()
+    return predict_with(recording, loaded, engine_of(loaded, chosen), chosen, progress or silent)
 
 
 Engine = Callable[[CinacRecording, Classifier, PredictionOptions, Progress, Journal | None], Predicted]
@@ -152,8 +151,8 @@ _ENGINES: Mapping[str, Engine] = {"traces": _from_traces, "legacy patches": _fro
 """What a card's ``inputs["kind"]`` asks for; engines import TensorFlow, so they are imported when used."""
 
 
-def engine_of(classifier: Classifier) -> Engine:
-    """Return the engine that gives a classifier what its card asks for."""
+def engine_of(classifier: Classifier, options: PredictionOptions | None = None) -> Engine:
+    """Return the engine that gives a classifier what its card asks for; refuse what it cannot heed."""
     card = classifier.card
     if card.task != "activity":
         what = f"Classifier '{card.name}' predicts {card.task.replace('_', ' ')}, not activity"
@@ -162,6 +161,15 @@ def engine_of(classifier: Classifier) -> Engine:
     if kind not in _ENGINES:
         what = f"Classifier '{card.name}' asks for inputs of kind '{kind}'; known are {', '.join(_ENGINES)}"
         raise ClassifierError(what, where=str(classifier.folder), fix="Update ndx-cinac")
+    if options is not None and options.precision != "float32":
+        if kind != "traces":
+            what = (
+                f"Classifier '{card.name}' is one of DeepCINAC's: it runs in float32, not {options.precision}"
+            )
+            raise ConfigError(what, fix="Leave the precision as it is")
+        from ..precision import check_precision
+
+        check_precision(options.precision)
     return _ENGINES[kind]
 
 

@@ -80,7 +80,7 @@ def predict_activity_and_cell_types(
         activity.check(names, chosen.activity)
     else:
         activity = load_classifier(activity)
-        of_activity.engine_of(activity)
+        of_activity.engine_of(activity, chosen.activity)
     goal = check_goal(source, output, ("activity", "cell_type"))
     with unfinished(source, goal) as folder:
         keeping = None if folder is None else Keeping(folder)

@@ -72,7 +72,7 @@ class ActivityByCellType:
             If a type is unknown or stands there twice, or thresholds differ and `options` name none.
         """
         for classifier in self.classifiers:
-            engine_of(classifier)
+            engine_of(classifier, options)
         codes = [replace(types, source=self.source).require(name) for name in self.cell_type_to_classifier]
         for name, code in zip(self.cell_type_to_classifier, codes, strict=True):
             if codes.count(code) > 1:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,9 +21,12 @@ COMBINATIONS: Mapping[str, Callable[..., Any]] = {
 """What can make one prediction of those of several segments, by name."""
 
 
+Precision = Literal["float32", "bfloat16", "float16"]
+
+
 @dataclass(frozen=True)
 class PredictionOptions:
-    """How predictions are made. Only `threshold` shapes the result; the others cost or save memory and time.
+    """How predictions are made. `threshold` and `precision` shape the result, others memory and time.
 
     Attributes
     ----------
@@ -37,6 +40,9 @@ class PredictionOptions:
         Memory (bytes) for a block of frames of the movie; None for the classifier's own.
     channel_bytes : int
         Memory (bytes) for the channels of the ROIs that are predicted together; at least those of one ROI.
+    precision : {"float32", "bfloat16", "float16"}
+        In which bundled and trained classifiers of activity multiply. bfloat16 needs a processor with
+        instructions for it, float16 a GPU; both change probabilities (`benchmarks/precision.py`).
     resume : bool
         Keep finished work beside the output until that is complete, and go on from what a run that was
         interrupted has kept. Only where there is an output, and the source is a file or an asset.
@@ -49,6 +55,7 @@ class PredictionOptions:
     block_frames: int | None = None
     block_bytes: int | None = None
     channel_bytes: int = 64 * 2**20
+    precision: Precision = "float32"
     resume: bool = True
     resume_seconds: float = 120.0
 
@@ -63,6 +70,9 @@ class PredictionOptions:
             if not _is_number(value) or value != int(value) or value < 1:
                 what = f"The option '{name}' is {value!r}, not a whole number of 1 or more"
                 raise ConfigError(what)
+        if self.precision not in get_args(Precision):
+            what = f"The option 'precision' is {self.precision!r}"
+            raise ConfigError(what, fix=f"Use one of: {', '.join(get_args(Precision))}")
         if not _is_number(self.resume_seconds) or not self.resume_seconds >= 0:
             what = f"The option 'resume_seconds' is {self.resume_seconds!r}, not a number of 0 or more"
             raise ConfigError(what)
@@ -121,6 +131,9 @@ class CellTypeOptions(PredictionOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.precision != "float32":
+            what = f"Cell types are predicted in float32, not in {self.precision}"
+            raise ConfigError(what, fix="Leave the precision as it is")
         if not _is_number(self.n_segments) or self.n_segments != int(self.n_segments) or self.n_segments < 1:
             what = f"The option 'n_segments' is {self.n_segments!r}, not a whole number of 1 or more"
             raise ConfigError(what)

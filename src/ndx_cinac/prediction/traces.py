@@ -110,7 +110,9 @@ def _compile(classifier: Classifier, options: PredictionOptions) -> CompiledNetw
             raise ClassifierError(what, where=str(classifier.folder))
         numbers[name] = value
     block = numbers["block"] if options.block_frames is None else options.block_frames
-    network = CompiledNetwork(classifier.network(), block, numbers["halo"], options.batch_size)
+    network = CompiledNetwork(
+        classifier.network(), block, numbers["halo"], options.batch_size, precision=options.precision
+    )
     if network.n_channels != len(CHANNELS):
         what = f"The network reads {network.n_channels} channels, its card names {len(CHANNELS)}"
         raise ClassifierError(what, where=str(classifier.folder))
