@@ -7,6 +7,7 @@ the same as for a movie that never repeats itself; what a prediction has to do d
 
 from __future__ import annotations
 
+import warnings
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -84,7 +85,8 @@ class LargeRecording:
         discs = [self._disc(centre) for centre in rng.uniform(RADIUS, self.side - RADIUS, (self.n_rois, 2))]
         stretch, traces = self._frames(discs, rng)
         path.unlink(missing_ok=True)
-        with NWBHDF5IO(path, "w") as io:
+        with warnings.catch_warnings(), NWBHDF5IO(path, "w") as io:
+            warnings.simplefilter("ignore")  # of a table that is linked before it is in the file
             io.write(self._nwbfile(discs, traces))
         with h5py.File(path, "r+") as file:
             self._write_movie(file[MOVIE], stretch)

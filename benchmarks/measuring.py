@@ -13,6 +13,7 @@ import os
 import platform
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -26,19 +27,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 STAGES = (
+    ("movies", "StoredMovie.read", "reading and decompressing"),
+    ("chunk_reading", "GzipChunks._place", "reading and decompressing"),
     ("traces.extraction", "take_sample", "sampling"),
     ("traces.extraction", "fit_frame_model", "footprints"),
     ("traces.extraction", "MeasuredSample", "footprints"),
     ("traces.extraction", "prepare", "footprints"),
+    ("traces.ranges", "finish", "correcting and demixing"),
     ("traces.frames", "FrameModel.measure", "correcting and demixing"),
-    ("traces.plan", "TracePlan.traces", "correcting and demixing"),
     ("traces.extraction", "Traces.channels", "channels"),
-    ("prediction.traces", "extract_traces", "waiting for frames"),
+    ("prediction.traces", "extract_traces", "waiting for blocks"),
     ("networks", "CompiledNetwork.predict", "network"),
     ("reading.masks", "read_masks", "opening"),
     ("writing.predictions", "write_predictions", "writing"),
 )
 """What is timed: module, callable, stage. The time of one that is called within another counts for itself."""
+
+MANY_THREADS = frozenset({"network"})
+"""Stages whose library computes in threads of its own: all of the process's time is theirs."""
+
+REST = "start-up and rest"
 
 
 @dataclass(frozen=True)
@@ -51,20 +59,21 @@ class Measured:
         From the start of the process to its end; processor time of all its threads.
     peak_bytes : int
         Largest resident memory.
-    startup : float
-        Seconds from the start of the process to the first read of the movie.
+    startup, startup_cpu : float
+        Seconds and processor time from the start of the process to the first read of the movie.
     stages : dict of str to float
         Seconds of the main thread by stage; "start-up and rest" is what no stage takes.
-    reader_cpu : float
-        Processor time of reading and decompressing frames, whatever thread does it.
+    processor : dict of str to float
+        Processor time by stage, whatever thread it was spent in.
     """
 
     seconds: float
     cpu_seconds: float
     peak_bytes: int
     startup: float
+    startup_cpu: float
     stages: dict[str, float]
-    reader_cpu: float
+    processor: dict[str, float]
 
 
 def measure(path: Path, *options: str) -> Measured:
@@ -73,60 +82,74 @@ def measure(path: Path, *options: str) -> Measured:
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "MEASURE_START": repr(time.time())}
     command = [sys.executable, __file__, str(path), "-o", str(output), "--overwrite", "-q", *options]
     started = time.perf_counter()
-    process = subprocess.Popen(command, env=environment, text=True, stdout=subprocess.PIPE)
-    assert process.stdout is not None
-    lines = process.stdout.read().splitlines()
-    _, status, usage = os.wait4(process.pid, 0)
+    with tempfile.TemporaryFile("w+") as messages:
+        process = subprocess.Popen(
+            command, env=environment, text=True, stdout=subprocess.PIPE, stderr=messages
+        )
+        assert process.stdout is not None
+        lines = process.stdout.read().splitlines()
+        _, status, usage = os.wait4(process.pid, 0)
+        messages.seek(0)
+        said = messages.read()
     seconds = time.perf_counter() - started
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
-        what = f"predicting {path} failed: {' '.join(lines[-3:])}"
+        what = f"predicting {path} failed: {' '.join(lines[-3:])}\n{said}"
         raise RuntimeError(what)
     output.unlink()
     inside = json.loads(lines[-1])
-    inside["stages"]["start-up and rest"] = seconds - sum(inside["stages"].values())
     cpu = usage.ru_utime + usage.ru_stime
+    inside["stages"][REST] = seconds - sum(inside["stages"].values())
+    inside["processor"][REST] = cpu - sum(inside["processor"].values())
     kilobyte = 1024 if sys.platform != "darwin" else 1
     return Measured(seconds, cpu, usage.ru_maxrss * kilobyte, **inside)
 
 
 class Clock:
-    """Seconds of the main thread by stage, without those of stages that lie within."""
+    """Seconds of the main thread and processor time of all threads, each stage without those within it."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
-        self._open: list[str] = []
-        self._since = time.perf_counter()
+        self.processor: dict[str, float] = {}
+        self._lock = threading.Lock()
+        self._here = threading.local()
 
     def wrap(self, function: Callable[..., Any], stage: str) -> Callable[..., Any]:
         """Return the function with its time counted for a stage."""
 
         @functools.wraps(function)
         def timed(*args: Any, **kwargs: Any) -> Any:
-            if threading.current_thread() is not threading.main_thread():
-                return function(*args, **kwargs)
-            self._turn()
-            self._open.append(stage)
+            stages = self._turn()
+            stages.append(stage)
             try:
                 return function(*args, **kwargs)
             finally:
-                self._turn()
-                self._open.pop()
+                self._turn().pop()
 
         return timed
 
-    def _turn(self) -> None:
-        now = time.perf_counter()
-        if self._open:
-            self.seconds[self._open[-1]] = self.seconds.get(self._open[-1], 0.0) + now - self._since
-        self._since = now
+    def _turn(self) -> list[str]:
+        """Count this thread's time up to now for the innermost of its open stages; return these."""
+        here = self._here.__dict__
+        stages: list[str] = here.setdefault("stages", [])
+        now = (time.perf_counter(), time.thread_time(), time.process_time())
+        if stages:
+            stage, since = stages[-1], here["since"]
+            wall, own, whole = (b - a for a, b in zip(since, now, strict=True))
+            with self._lock:
+                spent = whole if stage in MANY_THREADS else own
+                self.processor[stage] = self.processor.get(stage, 0.0) + spent
+                if threading.current_thread() is threading.main_thread():
+                    self.seconds[stage] = self.seconds.get(stage, 0.0) + wall
+        here["since"] = now
+        return stages
 
 
 def predict_timed(arguments: list[str]) -> None:
     """Run ``ndx-cinac predict`` with clocks in this process and print what they show as one JSON line."""
-    clock, reads, reader = Clock(), {"first": 0.0}, list[float]()
+    clock, first = Clock(), list[float]()
     import ndx_cinac.networks  # noqa: F401 - part of every start-up, and never of a stage
-    from ndx_cinac import chunk_reading, movies
+    from ndx_cinac import movies
     from ndx_cinac.cli import main
 
     for module, name, stage in STAGES:
@@ -137,28 +160,22 @@ def predict_timed(arguments: list[str]) -> None:
     importlib.import_module("ndx_cinac.writing").write_predictions = importlib.import_module(
         "ndx_cinac.writing.predictions"
     ).write_predictions
-    read, place = movies.StoredMovie.read, chunk_reading.GzipChunks._place
+    importlib.import_module("ndx_cinac.traces.extraction").finish = importlib.import_module(
+        "ndx_cinac.traces.ranges"
+    ).finish
+    read = movies.StoredMovie.read
 
-    def timed_read(movie: Any, start: int, stop: int) -> NDArray[Any]:
-        reads["first"] = reads["first"] or time.time()
-        before = time.thread_time()
-        frames = read(movie, start, stop)
-        reader.append(time.thread_time() - before)
-        return frames
+    def noted_read(movie: Any, start: int, stop: int) -> NDArray[Any]:
+        if not first:
+            first.extend((time.time(), time.process_time()))
+        return read(movie, start, stop)
 
-    def timed_place(*args: Any) -> bool:
-        before = time.thread_time()
-        good = place(*args)
-        reader.append(time.thread_time() - before)
-        return good
-
-    movies.StoredMovie.read = timed_read  # type: ignore[method-assign]
-    chunk_reading.GzipChunks._place = timed_place  # type: ignore[method-assign]
+    movies.StoredMovie.read = noted_read  # type: ignore[method-assign]
     code = main(["predict", *arguments])
     if code:
         sys.exit(code)
-    startup = reads["first"] - float(os.environ["MEASURE_START"])
-    print(json.dumps({"startup": startup, "stages": clock.seconds, "reader_cpu": sum(reader)}))
+    startup = {"startup": first[0] - float(os.environ["MEASURE_START"]), "startup_cpu": first[1]}
+    print(json.dumps({**startup, "stages": clock.seconds, "processor": clock.processor}))
 
 
 class CountingFile:

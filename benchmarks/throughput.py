@@ -26,7 +26,7 @@ from measuring import Measured, count_chunks, describe_machine, measure
 
 LAYOUTS = {"usual": (10, 256, 256), "all frames x 16 x 16": (0, 16, 16), "one frame each": (1, 512, 512)}
 PART = 128
-"""Side of the part of the field, in pixels, that DeepCINAC is given."""
+"""Side, in pixels, of the corner that DeepCINAC is given; more where that holds less than four ROIs."""
 
 
 def main() -> None:
@@ -63,9 +63,8 @@ def show_speed(recording: LargeRecording, folder: Path, arguments: argparse.Name
     print(f"processor {found.cpu_seconds:.1f} s (all threads),")
     print(f"peak {found.peak_bytes / 1e9:.2f} GB, first frame read after {found.startup:.1f} s")
     print_stages(found)
-    decompression = h5py_seconds(path) * recording.n_frames
-    work = recording.cell_frames
-    print(f"\nlimits: h5py alone reads all frames in {decompression:.1f} s; {limits(work)}")
+    print_limits(found, path, recording)
+    print_chunks(path, recording)
     if arguments.peer is not None:
         theirs = peer_speed(path, folder, arguments)
         print(f"DeepCINAC 1.1.10 on a part of it: {theirs:.1f} cell-frames per second")
@@ -73,44 +72,93 @@ def show_speed(recording: LargeRecording, folder: Path, arguments: argparse.Name
     path.unlink()
 
 
+def print_chunks(path: Path, recording: LargeRecording) -> None:
+    """Print how often the movie's chunks are read, in a prediction of its own."""
+    counts = count_chunks(path, MOVIE)
+    twice = (counts.times > 1).mean()
+    pixels = recording.n_frames * recording.side**2 * 2
+    print(
+        f"\nchunks: {len(counts.times)}, each read {counts.times.min()} to {counts.times.max()} times, "
+        f"{twice:.1%} more than once; {counts.passes * pixels / 1e9:.2f} GB decompressed "
+        f"for {pixels / 1e9:.2f} GB of pixels"
+    )
+
+
 def print_stages(found: Measured) -> None:
     """Print where the time of one prediction went."""
-    print("\n| stage | seconds | share |\n|---|---|---|")
-    for stage, seconds in sorted(found.stages.items(), key=lambda item: -item[1]):
-        print(f"| {stage} | {seconds:.1f} | {seconds / found.seconds:.0%} |")
-    print(f"\nreading and decompressing, in other threads: {found.reader_cpu:.1f} s of processor time")
+    print("\n| stage | s of the main thread | processor s | share of processor time |\n|---|---|---|---|")
+    for stage, spent in sorted(found.processor.items(), key=lambda item: -item[1]):
+        waited = found.stages.get(stage, 0.0)
+        print(f"| {stage} | {waited:.1f} | {spent:.1f} | {spent / found.cpu_seconds:.0%} |")
+    outside = 1 - found.processor["network"] / found.cpu_seconds
+    print(
+        f"\noutside the network: {outside:.0%} of the processor time; start-up to the first frame read: ",
+        end="",
+    )
+    print(f"{found.startup:.1f} s, processor {found.startup_cpu:.1f} s")
 
 
-def h5py_seconds(path: Path, n_frames: int = 300) -> float:
-    """Seconds per frame that h5py alone takes to read some frames."""
+def print_limits(found: Measured, path: Path, recording: LargeRecording) -> None:
+    """Print what the machine could do at best, and what part of that a prediction reaches."""
+    wall, processor = (seconds * recording.n_frames for seconds in h5py_seconds(path))
+    decompressing = found.processor["reading and decompressing"]
+    floating, rate = 2 * network_products() * recording.cell_frames, matrix_rate()
+    network = found.stages["network"]
+    source, target = np.ones(2**26, np.float32), np.ones(2**26, np.float32)
+    bandwidth = best_rate(lambda: np.copyto(target, source), 2 * source.nbytes)
+    pixels = recording.n_frames * recording.side**2
+    rows = (
+        (
+            "h5py alone reads all frames once",
+            f"{wall:.1f} s, processor {processor:.1f} s",
+            "reading takes",
+            decompressing,
+        ),
+        (
+            f"{floating / 1e12:.2f} TFLOP of the network at {rate / 1e9:.0f} GFLOP/s (matrix products)",
+            f"{floating / rate:.2f} s",
+            f"{floating / rate / network:.0%} reached: the network takes",
+            network,
+        ),
+        (
+            f"frames in float32 written and read once at {bandwidth / 1e9:.1f} GB/s, copies in memory",
+            f"{8 * pixels / bandwidth:.1f} s",
+            "correcting and demixing takes",
+            found.processor["correcting and demixing"],
+        ),
+    )
+    print("\n| limit of the machine | at the limit | here |\n|---|---|---|")
+    for limit, best, text, seconds in rows:
+        print(f"| {limit} | {best} | {text} {seconds:.1f} s |")
+
+
+def h5py_seconds(path: Path, n_frames: int = 300) -> tuple[float, float]:
+    """Seconds, and processor time, per frame that h5py alone takes to read some frames."""
     with h5py.File(path) as file:
         data = file[MOVIE]
         n_frames = min(n_frames, len(data))
-        started = time.perf_counter()
+        started = time.perf_counter(), time.process_time()
         for start in range(0, n_frames, 30):
             data[start : start + 30]
-        return (time.perf_counter() - started) / n_frames
+        return (time.perf_counter() - started[0]) / n_frames, (time.process_time() - started[1]) / n_frames
 
 
-def limits(cell_frames: int) -> str:
-    """Say what the network's arithmetic takes at the speed of bare matrix products, and what memory gives."""
+def network_products() -> int:
+    """Multiplications of the bundled network, per ROI and frame."""
     import keras
 
     from ndx_cinac.classifiers import load_classifier
 
     model = load_classifier("activity-sim").network()
     convolutions = [layer for layer in model.layers if isinstance(layer, keras.layers.Conv1D)]
-    products = sum(int(np.prod(layer.kernel.shape)) for layer in convolutions)
+    return sum(int(np.prod(layer.kernel.shape)) for layer in convolutions)
+
+
+def matrix_rate() -> float:
+    """Floating-point operations per second of matrix products as large as the network's."""
     a, b = np.ones((8192, 144), np.float32), np.ones((144, 48), np.float32)
     out = np.empty((8192, 48), np.float32)
-    rate = best_rate(lambda: np.matmul(a, b, out=out), 2 * a.size * 48)
-    source, target = np.ones(2**26, np.float32), np.ones(2**26, np.float32)
-    bandwidth = best_rate(lambda: np.copyto(target, source), 2 * source.nbytes)
-    work = 2 * products * cell_frames
-    return (
-        f"matrix products of the network's size run at {rate / 1e9:.0f} GFLOP/s, at which its "
-        f"{work / 1e12:.2f} TFLOP take {work / rate:.1f} s; memory copies run at {bandwidth / 1e9:.1f} GB/s"
-    )
+    return best_rate(lambda: np.matmul(a, b, out=out), 2 * a.size * 48)
 
 
 def best_rate(function: Callable[[], object], amount: float, repeats: int = 20) -> float:
@@ -126,14 +174,17 @@ def best_rate(function: Callable[[], object], amount: float, repeats: int = 20) 
 def peer_speed(path: Path, folder: Path, arguments: argparse.Namespace) -> float:
     """Cell-frames per second of DeepCINAC on up to 1,000 frames of a corner of the field."""
     with h5py.File(path) as file:
-        movie = file[MOVIE][:1000, :PART, :PART]
         table = file["processing/ophys/ImageSegmentation/PlaneSegmentation"]
         ends, entries = table["pixel_mask_index"][:], table["pixel_mask"][:]
-    masks = [np.stack([m["y"], m["x"]], axis=1).astype(int) for m in np.split(entries, ends[:-1])]
-    masks = [mask for mask in masks if mask.max() < PART][:4]
+        every = [np.stack([m["y"], m["x"]], axis=1).astype(int) for m in np.split(entries, ends[:-1])]
+        part = PART
+        while len(masks := [mask for mask in every if mask.max() < part][:4]) < min(4, len(every)):
+            part *= 2
+        movie = file[MOVIE][:1000, :part, :part]
     pixels, index = np.concatenate(masks), np.cumsum([len(mask) for mask in masks])
     np.savez(folder / "part.npz", movie=movie, pixels=pixels, pixels_index=index)
-    command = [sys.executable, arguments.peer, folder / "part.npz", "--cells", 4, "--venv", arguments.venv]
+    command = [sys.executable, arguments.peer, folder / "part.npz", "--cells", len(masks)]
+    command += ["--venv", arguments.venv]
     done = subprocess.run([str(part) for part in command], text=True, stdout=subprocess.PIPE, check=True)
     return float(json.loads(done.stdout.splitlines()[-1])["cell_frames_per_s"])
 

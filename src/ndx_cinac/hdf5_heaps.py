@@ -6,6 +6,7 @@ Format: "Global Heap" in the HDF5 File Format Specification (level 1E).
 from __future__ import annotations
 
 import mmap
+from functools import lru_cache
 from pathlib import Path
 
 import h5py
@@ -24,7 +25,14 @@ HEAD = 16
 
 def heap_fault(path: Path) -> str:
     """Say which heap of a file cannot be walked through; empty where all can be, or it is empty or large."""
-    if not 0 < path.stat().st_size <= LARGEST_FILE:
+    stat = path.stat()
+    return _heap_fault(path.resolve(), stat.st_size, stat.st_mtime_ns, stat.st_ino)
+
+
+@lru_cache(maxsize=32)
+def _heap_fault(path: Path, size: int, *_changes: int) -> str:
+    """Look through a file once, as long as it does not change: a prediction asks several times."""
+    if not 0 < size <= LARGEST_FILE:
         return ""
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
         start = content.find(SIGNATURE)

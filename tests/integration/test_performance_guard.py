@@ -120,9 +120,9 @@ ONE_THREAD = dict.fromkeys(("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", 
 
 def test_the_cost_of_one_more_roi_does_not_grow_with_the_number_of_rois(benchmarks, tmp_path):
     large_recording, _ = benchmarks
-    numbers = (30, 120, 480)
+    numbers = (20, 80, 320)
     paths = [
-        large_recording.LargeRecording(300, n, 128, (10, 128, 128), level=1, period=50).write(
+        large_recording.LargeRecording(200, n, 128, (10, 128, 128), level=1, period=50).write(
             tmp_path / f"{n}.nwb"
         )
         for n in numbers
