@@ -206,6 +206,21 @@ def test_a_network_that_fails_for_long_costs_nothing_that_came(
     assert contents(derived.path) == expected
 
 
+def test_faults_that_pass_during_a_prediction_change_nothing(
+    archive: LoopbackArchive, tiny_classifier: Path, expected: dict[str, Any], tmp_path: Path
+) -> None:
+    asset = find_assets("000001")[0]
+    archive.faults.drops, archive.faults.drop_after, archive.faults.expire_requests = 3, 50_000, 9
+    archive.faults.answers = {"storage": [0] * 20 + [500] + [0] * 7 + [429, 0, 503], "download": [0, 502]}
+    derived = predict_asset(asset, tmp_path, tiny_classifier, OPTIONS)
+    for fault in ("500", "429", "503", "502", "refused (403)"):
+        assert any(fault in each for each in derived.traffic.failures), fault
+    assert derived.movie_read is not None
+    assert derived.movie_bytes is not None
+    assert derived.movie_read < 1.25 * derived.movie_bytes
+    assert contents(derived.path) == expected
+
+
 KILLED = """
 import os, signal, sys
 sys.path.insert(0, {tests!r})

@@ -290,6 +290,7 @@ def test_an_upload_arrives_in_the_archive(
 ) -> None:
     """The command predicts and uploads with the real client; what arrived is read back by streaming."""
     monkeypatch.setenv(archive.token_variable, TOKEN)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))  # where the client writes its log
     archive.store = tmp_path
     out = tmp_path / "out"
     arguments = ("--to", out, "--classifier", tiny_classifier, "--upload", "--yes")
@@ -306,6 +307,33 @@ def test_an_upload_arrives_in_the_archive(
     posts = [line for line in archive.log if line.startswith(("POST", "PUT"))]
     assert [line for line in posts if "/assets/" in line]
     assert not any(TOKEN in line for line in archive.log)
+    assert not any(TOKEN.encode() in log.read_bytes() for log in tmp_path.rglob("*.log"))
+
+
+def test_an_embargoed_asset_is_predicted_and_its_token_told_to_nobody(
+    archive: LoopbackArchive,
+    tiny_classifier: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """Not in what is printed, with --debug, nor in any file, nor to the storage; and "no" uploads nothing."""
+    archive.dandisets["000001"].embargoed = True
+    archive.store = tmp_path
+    monkeypatch.setenv(archive.token_variable, TOKEN)
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(isatty=lambda: True))
+    monkeypatch.setattr("builtins.input", lambda _: "no")
+    arguments = ("--to", tmp_path / "out", "--classifier", tiny_classifier, "--upload", "--debug")
+    assert main(["dandi", "predict", "000001", *map(str, arguments)]) == 0
+    said = capfd.readouterr()
+    assert "Nothing was uploaded" in said.out
+    assert not [line for line in archive.log if line.startswith(("POST", "PUT"))]
+    files = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
+    assert {path.name for path in files} == {Path(DERIVED).name, "dandiset.yaml"}
+    for text in (said.out.encode(), said.err.encode(), *(path.read_bytes() for path in files)):
+        assert TOKEN.encode() not in text
+        assert b"X-Amz-Signature" not in text
+    assert not [line for line in archive.log if "/storage/" in line and "with a token" in line]
 
 
 def test_what_arrived_damaged_is_noticed(

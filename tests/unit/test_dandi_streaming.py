@@ -130,6 +130,8 @@ def test_what_is_not_there_is_named(archive: LoopbackArchive) -> None:
         find_assets("000001", ["sub-none.nwb"], instance=archive.url)
     with pytest.raises(ArchiveError, match="neither a dandiset nor an address"):
         find_assets("sub-mock")
+    with pytest.raises(ArchiveError, match="in a DANDI archive that answers"):
+        find_assets("http://127.0.0.1:1/dandiset/000001")
     archive.add("second.nwb", archive.dandisets["000001"].versions["draft"][0].file)
     with pytest.raises(ArchiveError, match="means 2 assets, not one"):
         open_asset("000001", instance=archive.url)
@@ -161,6 +163,32 @@ def test_a_token_of_another_archive_is_not_sent(
     with pytest.raises(ArchiveError, match="Set the variable 127"):
         asset_of(archive)
     assert not [line for line in archive.log if "with a token" in line]
+
+
+@pytest.mark.parametrize("name", ["dandi", "dandi-sandbox"])
+def test_a_known_archive_has_its_name_and_its_own_variable(
+    archive: LoopbackArchive, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """The production archive, its sandbox: here as the client knows them, at another address."""
+    from dandi.consts import DandiInstance, known_instances
+
+    monkeypatch.setitem(known_instances, name, DandiInstance(name, archive.url, f"{archive.url}/api"))
+    archive.dandisets["000001"].embargoed = True
+    variable = {"dandi": "DANDI_API_KEY", "dandi-sandbox": "DANDI_SANDBOX_API_KEY"}[name]
+    monkeypatch.delenv("DANDI_INSTANCE", raising=False)
+    given = {} if name == "dandi" else {"instance": name}
+    with pytest.raises(ArchiveError, match=f"Set the variable {variable} to your token of this archive"):
+        find_assets("000001", **given)
+    monkeypatch.setenv(variable, TOKEN)
+    (asset,) = find_assets("000001", **given)
+    assert asset.instance == asset.archive.option == name
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_refusal_says_what_was_answered(archive: LoopbackArchive, status: int) -> None:
+    archive.faults.answers["api"] = [status] * 9
+    with pytest.raises(ArchiveError, match=rf"answered {status}\. Set the variable 127"):
+        asset_of(archive)
 
 
 def test_a_server_that_fails_is_named_with_its_answer(archive: LoopbackArchive) -> None:

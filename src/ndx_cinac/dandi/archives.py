@@ -141,7 +141,7 @@ class Archive:
             if status == 404:
                 raise self._missing(what) from error
             if status in (401, 403) and not self._authenticated:
-                self._authenticate(what)
+                self._authenticate(what, status)
                 return self.ask(question, what)
             if status in (401, 403):
                 raise self.refusal(what, status) from error
@@ -165,13 +165,13 @@ class Archive:
     def _missing(self, what: str) -> ArchiveError:
         return ArchiveError(f"{what} is not in the archive '{self.name}'", fix="Check it and its version")
 
-    def _authenticate(self, what: str) -> None:
+    def _authenticate(self, what: str, status: int) -> None:
         """Send the token that the client's own places hold; nobody is asked for one and none is stored."""
         import requests
 
         token = _token(self.token_variable, self.name)
         if not token:
-            raise self.refusal(what, 401)
+            raise self.refusal(what, status)
         try:
             self.client.authenticate(token)
         except requests.HTTPError as error:

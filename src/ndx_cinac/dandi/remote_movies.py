@@ -102,7 +102,10 @@ class RemoteMovie(Movie):
                 pieces = self._chunks_of(start, stop, continues=continues)
                 self._position = stop if continues or start == 0 else None
             with self._file.pinned(pieces):
-                return self._movie.read(start, stop)
+                frames = self._movie.read(start, stop)
+            if self._movie.copied and not self._kept.lasting:
+                self._kept.close()
+            return frames
 
     def _all_chunks(self, chunks: StoredChunks) -> dict[int, Piece]:
         """Fetch all chunks in the order of the file, if there is room for them, and return them."""

@@ -60,7 +60,7 @@ def _at_address(target: str, paths: Sequence[str], version: str | None) -> list[
     try:
         parsed = dandiarchive.parse_dandi_url(target)
     except Exception as error:  # the client raises RuntimeError, ValueError and requests' own alike
-        what = f"'{target}' is neither a dandiset nor an address in a DANDI archive"
+        what = f"'{target}' is neither a dandiset nor an address in a DANDI archive that answers"
         fix = "Give six digits, such as 000026, or the address of a dandiset or an asset"
         raise ArchiveError(what, fix=fix) from error
     archive = Archive(parsed.instance.api)
