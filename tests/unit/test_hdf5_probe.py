@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import h5py
@@ -12,6 +13,7 @@ from pynwb import NWBHDF5IO
 
 from ndx_cinac import hdf5_probe, hdf5_walk
 from ndx_cinac.cinac_files import CinacFile
+from ndx_cinac.classifiers.keras_files import BUNDLED, check_network_file
 from ndx_cinac.errors import ClassifierError, ReadingError
 from ndx_cinac.hdf5_probe import crash_fault
 from ndx_cinac.legacy.weights import open_weights
@@ -63,6 +65,19 @@ def test_so_is_one_that_is_given_as_a_recording_or_as_weights():
         open_weights(CRASHING[0]),
     ):
         pass
+
+
+@pytest.mark.skipif(h5py.version.hdf5_version_tuple >= (2, 1), reason="as above")
+def test_so_are_weights_in_a_network_file(tmp_path, monkeypatch):
+    path = tmp_path / "model.keras"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in ("metadata.json", "config.json"):
+            archive.writestr(name, "{}")
+        archive.write(CRASHING[0], "model.weights.h5")
+    with pytest.raises(ClassifierError, match="weights are damaged: reading it makes the HDF5 library crash"):
+        check_network_file(path)
+    monkeypatch.setattr("ndx_cinac.classifiers.keras_files.crash_fault", lambda _: pytest.fail("tried"))
+    check_network_file(BUNDLED / "activity-sim" / "model.keras")
 
 
 def test_a_healthy_file_is_tried_once_for_each_of_its_states(healthy, tmp_path, monkeypatch):

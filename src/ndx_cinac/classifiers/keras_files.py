@@ -15,6 +15,7 @@ import h5py
 
 from ..errors import ClassifierError
 from ..hdf5_files import empty_claim
+from ..hdf5_probe import crash_fault
 
 LARGEST_MEMBERS: Mapping[str, int] = {
     "metadata.json": 1_000_000,
@@ -26,6 +27,9 @@ LARGEST_MEMBERS: Mapping[str, int] = {
 MOST_GROWTH = 200
 FREE_BYTES = 1_000_000
 """A member may be so many times larger than its compressed bytes, and so many bytes more."""
+
+BUNDLED = Path(__file__).resolve().parents[1] / "models"
+"""Networks in the package are known: opening them crashes nothing."""
 
 # Layers of Keras that run code or read files which the network file brings along or names.
 UNSAFE_CLASSES = frozenset(
@@ -108,6 +112,9 @@ def check_member_size(member: zipfile.ZipInfo, path: Path) -> None:
 def _check_weights(archive: zipfile.ZipFile, path: Path) -> None:
     """Refuse weights that are no HDF5 file, or of which a part lies in another file."""
     names: list[bytes] = []
+    fault = "" if path.resolve().is_relative_to(BUNDLED) else crash_fault(path)
+    if fault:
+        _refuse(f"The network's weights are damaged: {fault}", path, "Get the classifier again")
     try:
         with archive.open("model.weights.h5") as member, h5py.File(member, "r") as file:
             file.id.links.visit(names.append)  # every name once, links not followed
