@@ -1,6 +1,7 @@
 """Walk through an HDF5 file as a reader would: run as a script, in a process that may end in a crash.
 
-Weights in a network's file count as one. Imports nothing of ndx-cinac, so that it starts in the time that h5py takes.
+Weights in a network's file count as one. It imports nothing of ndx-cinac, so that it starts in the time
+that h5py takes.
 """
 
 from __future__ import annotations
