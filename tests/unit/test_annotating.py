@@ -10,6 +10,7 @@ from pynwb import NWBHDF5IO
 
 import ndx_cinac
 from ndx_cinac import AmbiguousSourceError, CellTypeAnnotations, ConfigError, OutputError, ReadingError
+from ndx_cinac.evaluation.truth import annotation_tables
 from ndx_cinac.testing.mock import (
     MockLayout,
     mock_nwbfile_with_movie,
@@ -81,6 +82,26 @@ def test_the_table_whose_cells_were_predicted_is_meant():
         annotate_cell_types(other, {0: "pyramidal"}, "JD")
     second = other.processing["ophys"]["ImageSegmentation"]["PlaneSegmentation2"]
     assert annotate_cell_types(other, {0: "pyramidal"}, "JD", segmentation=second)["roi"].table is second
+
+
+def test_other_names_of_predicted_types_are_known_in_capitals_or_not(caplog):
+    nwbfile = mock_nwbfile_with_predictions()
+    (meanings,) = nwbfile.processing["cinac"]["CellTypePredictions"].meanings_tables.values()
+    words = [word for text in meanings["synonyms"].data[:] for word in text.split(";") if word.strip()]
+    assert words
+    with caplog.at_level(logging.WARNING):
+        annotate_cell_types(nwbfile, {0: words[0].strip().upper(), 1: "Pyramidal"}, "JD")
+    assert "none of the predicted" not in caplog.text
+
+
+@pytest.mark.parametrize("name", ["CellTypeAnnotations", "ZMarkers"])
+def test_a_correction_counts_after_annotations_of_other_modules_whatever_these_are_called(name):
+    nwbfile = mock_nwbfile_with_predictions()
+    columns = {"roi": [0], "cell_type": ["pyramidal"], "annotator": ["marker"]}
+    own = CellTypeAnnotations.from_arrays(rois=rois_of(nwbfile), columns=columns, name=name)
+    nwbfile.processing["ophys"].add(own)
+    corrected = annotate_cell_types(nwbfile, {0: "interneuron"}, "JD")
+    assert annotation_tables(nwbfile, "CellTypeAnnotations")[-1] is corrected
 
 
 def test_a_type_that_was_not_among_the_predicted_is_told(caplog):

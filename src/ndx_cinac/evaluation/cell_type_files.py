@@ -56,7 +56,8 @@ def evaluate_cell_types(
     """Compare predicted cell types with annotated ones.
 
     Annotated names may be those of the predicted types or their synonyms, in capitals or not. Where an ROI
-    was judged several times, the latest row counts; several tables follow one another by name.
+    was judged several times, the latest row counts; several tables follow one another by name, corrections by
+    hand (in the predictions' module) last.
 
     Parameters
     ----------

@@ -14,6 +14,8 @@ from ..errors import AmbiguousSourceError, ReadingError
 from ..recording import Times
 
 ACTIVE, DOUBTFUL = 1, 2
+MODULE = "cinac"
+"""The module in which predictions and corrections lie."""
 
 
 @dataclass(frozen=True)
@@ -100,11 +102,14 @@ def truth_from_nwb(nwbfile: Any, times: Times, segmentation_id: str | None = Non
 
 
 def annotation_tables(nwbfile: Any, kind: str, segmentation_id: str | None = None) -> list[Any]:
-    """All tables of one type that have rows, by name; those of one plane segmentation where it is given."""
+    """All tables of one type that have rows, those of one plane segmentation where it is given.
+
+    By name, those of the module of predictions last: corrections by hand lie there, and the latest counts.
+    """
     found = [entry for entry in nwbfile.objects.values() if getattr(entry, "neurodata_type", "") == kind]
     return sorted(
         (table for table in found if segmentation_id in (None, table["roi"].table.object_id) and len(table)),
-        key=lambda table: str(table.name),
+        key=lambda table: (getattr(table.parent, "name", "") == MODULE, str(table.name)),
     )
 
 

@@ -80,7 +80,8 @@ def annotate_cell_types(
         what = "A judgement needs an ROI, its cell type and the annotator's name"
         raise ConfigError(what, fix="Give a mapping such as {3: 'interneuron'}, and annotator='JD'")
     known = _known_types(nwbfile, table)
-    for each in sorted(set(types) - known) if known else []:
+    words = {word.strip().casefold() for name in known for word in (name, *known[name])}
+    for each in sorted(each for each in set(types) if known and each.casefold() not in words):
         logger.warning("'%s' is none of the predicted cell types: %s", each, ", ".join(sorted(known)))
     module = nwbfile.processing.get(MODULE)
     present = None if module is None else module.data_interfaces.get(name)
@@ -134,8 +135,14 @@ def _rows(table: Any, cell_types: Mapping[int, str], by: str) -> list[int]:
     return [places[roi] for roi in cell_types]
 
 
-def _known_types(nwbfile: NWBFile, table: Any) -> set[str]:
-    """Return the cell types among which the predictions of a table chose."""
-    return {
-        str(name) for each in _predicted(nwbfile) if each["roi"].table is table for name in each.cell_types
-    }
+def _known_types(nwbfile: NWBFile, table: Any) -> dict[str, list[str]]:
+    """Return the cell types among which the predictions of a table chose, with other names of each."""
+    found: dict[str, list[str]] = {}
+    for each in _predicted(nwbfile):
+        if each["roi"].table is table:
+            found |= {str(name): [] for name in each.cell_types if name not in found}
+            for meanings in (each.meanings_tables or {}).values():
+                columns = ("value", "synonyms") if "synonyms" in meanings.colnames else ()
+                for name, others in zip(*(meanings[column].data[:] for column in columns), strict=True):
+                    found.setdefault(str(name), []).extend(str(others).split(";"))
+    return found
