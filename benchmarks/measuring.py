@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import argparse
 import functools
 import importlib
 import json
@@ -148,9 +149,11 @@ class Clock:
 def predict_timed(arguments: list[str]) -> None:
     """Run ``ndx-cinac predict`` with clocks in this process and print what they show as one JSON line."""
     clock, first = Clock(), list[float]()
-    import ndx_cinac.networks  # noqa: F401 - part of every start-up, and never of a stage
     from ndx_cinac import movies
     from ndx_cinac.cli import main
+    from ndx_cinac.cli.commands import _load_networks
+
+    _load_networks(argparse.Namespace(verbose=False, debug=False))  # part of every start-up, never of a stage
 
     for module, name, stage in STAGES:
         owner = importlib.import_module(f"ndx_cinac.{module}")

@@ -159,6 +159,18 @@ def test_native_messages_are_dropped_unless_something_fails():
     assert done.stderr == "causeasked"
 
 
+def test_packages_that_are_left_out_while_networks_load_can_be_imported_afterwards():
+    script = (
+        "import json\nfrom ndx_cinac.cli.commands import _left_out\n"
+        "with _left_out('json', 'colorsys'):\n"
+        "    import json\n"
+        "    try:\n        import colorsys\n    except ImportError: print('left out')\n"
+        "import colorsys\nprint(json.dumps(colorsys.rgb_to_hsv(0, 0, 0)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["left out", "[0.0, 0.0, 0]"]
+
+
 def test_environment_names_what_an_extra_lacks(monkeypatch):
     from ndx_cinac.cli import environment
 
