@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from pynwb import NWBHDF5IO
 
-from ndx_cinac.cell_types import cell_types_of
+from ndx_cinac.cell_types import cell_types_of, default_cell_types
 from ndx_cinac.cell_types.features import CellInputOptions
 from ndx_cinac.classifiers import load_classifier
 from ndx_cinac.cli import main
@@ -23,6 +23,7 @@ from ndx_cinac.training.cell_config import CellFineTuningSettings
 from ndx_cinac.training.cell_examples import CellFieldJob, LabelledJob, join
 from ndx_cinac.training.cell_learning import CellBatches, fit
 from ndx_cinac.training.cell_parents import load_cell_parent
+from ndx_cinac.training.cell_sources import plan_labelled
 from ndx_cinac.training.parents import load_parent
 
 pytest.importorskip("tensorflow")
@@ -260,8 +261,11 @@ def test_types_that_a_parent_knows_need_no_label(recordings, tmp_path):
     assert (
         "Nothing was labelled as noise: of that it knows what its parent was taught." in card.known_failures
     )
+    alone = plan_labelled(replace(config, parent=""))
+    assert alone.names == ("interneuron", "pyramidal")
+    assert alone.types.meanings["pyramidal"].ontology_id == "CL:0000598"
     with pytest.raises(ConfigError, match="no ROI of the type 'noise' to learn from"):
-        train_cell_types(replace(config, parent=""), tmp_path / "other")
+        plan_labelled(replace(config, parent="", cell_types=str(default_cell_types())))
 
 
 def test_labels_of_one_type_alone_are_refused(recordings, tmp_path):

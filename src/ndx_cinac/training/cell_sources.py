@@ -92,8 +92,8 @@ class _Found:
 def plan_labelled(config: CellTypeTrainingConfig, parent: CellParent | None = None) -> LabelledPlan:
     """Open every file, and decide on types and parts; no trace is extracted.
 
-    The types are those of the config's file; else the parent's, or those that come along, if they hold all
-    labels; else those that the labels name.
+    The types are those of the config's file; else the parent's, or those that come along and are labelled,
+    if they hold all labels; else those that the labels name.
 
     Raises
     ------
@@ -163,10 +163,20 @@ def _types(
     usual = _usual(parent)
     if given is not None:
         return given
-    if config.simulated or all(usual.find(label) is not None for label in labels):
+    if config.simulated:
         return usual
+    if all(usual.find(label) is not None for label in labels):
+        return usual if parent is not None else _only(usual, {usual.require(label) for label in labels})
     content = {"config": {"multi_class": True}, "cell_type_categories": list(labels)}
     return cell_types_of(content, "labels", 2)
+
+
+def _only(types: CellTypeConfig, codes: set[int]) -> CellTypeConfig:
+    """Return some of the types: those of which there is something to learn."""
+    categories = types.to_dict()["cell_type_categories"]
+    chosen = [category for code, category in enumerate(categories) if code in codes]
+    content = {"config": {"multi_class": True}, "cell_type_categories": chosen}
+    return cell_types_of(content, types.source, 2)
 
 
 def _code(types: CellTypeConfig, label: str, file: LabelledFile) -> int:
