@@ -266,19 +266,24 @@ def test_an_upload_needs_a_token_and_says_where_it_goes(
         plan_upload(copy, ["none.nwb"])
 
 
-def test_an_upload_runs_the_client_up_to_the_network(
+def test_an_upload_that_the_client_gives_up_says_how_to_try_again(
     archive: LoopbackArchive, copy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(archive.token_variable, TOKEN)
+    ran: list[Any] = []
+
+    def give_up(command: Any, **options: Any) -> Any:
+        ran.append((command, options["cwd"], options["env"]["DANDI_NO_ET"]))
+        return SimpleNamespace(returncode=3)
+
+    monkeypatch.setattr("ndx_cinac.dandi.uploading.subprocess.run", give_up)
     plan = plan_upload(copy, [DERIVED])
-    with pytest.raises(ArchiveError, match=r"(dandi upload failed|has no asset).*"):
+    with pytest.raises(
+        ArchiveError, match=r"dandi upload failed \(exit status 3\).*cd .* && dandi upload -i"
+    ):
         plan.run()
-    started = [line for line in archive.log if line.startswith("POST /api/uploads/initialize/")]
-    assert started, "the client checked the file and was about to send it"
-    sent = json.loads(started[0].split(" ", 2)[2])
-    assert sent["contentSize"] == (copy / DERIVED).stat().st_size
-    assert sent["dandiset"] == "000001"
-    assert sent["digest"]["algorithm"] == "dandi:dandi-etag"
+    assert ran == [([*DANDI, "upload", "-i", archive.url, DERIVED], copy, "1")]
+    assert not [line for line in archive.log if line.startswith(("POST", "PUT"))]
 
 
 def test_an_upload_arrives_in_the_archive(
@@ -306,6 +311,9 @@ def test_an_upload_arrives_in_the_archive(
     np.testing.assert_array_equal(there, read_predictions(out / DERIVED).probabilities)
     posts = [line for line in archive.log if line.startswith(("POST", "PUT"))]
     assert [line for line in posts if "/assets/" in line]
+    (started,) = [line for line in posts if line.startswith("POST /api/uploads/initialize/")]
+    sent = json.loads(started.split(" ", 2)[2])
+    assert (sent["contentSize"], sent["dandiset"]) == (asset.size, "000001")
     assert not any(TOKEN in line for line in archive.log)
     assert not any(TOKEN.encode() in log.read_bytes() for log in tmp_path.rglob("*.log"))
 
