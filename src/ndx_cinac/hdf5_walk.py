@@ -6,6 +6,7 @@ that h5py takes.
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 import zipfile
@@ -116,7 +117,7 @@ def _or_nothing(action: Any) -> Any:
     except TooLargeError:
         raise
     except Exception as error:  # as above
-        if isinstance(error, MemoryError) or "allocat" in str(error).lower():
+        if isinstance(error, MemoryError) or re.search(r"allocat(?:e|ion)", str(error).lower()):
             raise TooLargeError from error
         return ()
 

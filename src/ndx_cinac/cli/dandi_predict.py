@@ -160,7 +160,9 @@ def _record(derived: DerivedFile) -> Mapping[str, Any]:
     """Return what was done, as JSON types."""
     from .records import record_of
 
-    records: dict[str, Any] = {each.task: record_of(each, "standalone", derived.seconds) for each in derived.results}
+    records: dict[str, Any] = {
+        each.task: record_of(each, "standalone", derived.seconds) for each in derived.results
+    }
     return {
         **(records if len(records) > 1 else next(iter(records.values()))),
         "asset": derived.asset.provenance(),
