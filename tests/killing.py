@@ -131,6 +131,7 @@ def serve() -> None:
     from ndx_cinac.prediction import traces  # noqa: F401
     from ndx_cinac.writing import predictions  # noqa: F401
 
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # what is begun in the background ignores it
     print("ready", flush=True)
     for line in sys.stdin:
         request = json.loads(line)

@@ -45,7 +45,7 @@ def test_options_that_save_memory_do():
     saving = PredictionOptions(block_bytes=MIB, channel_bytes=MIB)
     small, usual = estimate(CARD, 10_000, 500, (512, 512), saving), estimate(CARD, 10_000, 500, (512, 512))
     blocks = 3 + 2 * working_threads()
-    assert usual.memory_bytes - small.memory_bytes == blocks * 31 * MIB + 3 * 63 * MIB
+    assert usual.memory_bytes - small.memory_bytes == blocks * 31 * MIB + 3 * 15 * MIB
 
 
 def test_other_kinds_of_classifiers_are_not_guessed():

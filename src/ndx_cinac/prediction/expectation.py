@@ -88,7 +88,7 @@ def estimate(
     block = options.block_bytes or given.get("block_bytes", 32 * MIB)
     sample = min(given.get("sample_bytes", 256 * MIB), 4 * pixels * n_frames)
     traces = 4 * 5 * n_rois * n_frames
-    on_disk = traces > given.get("store_bytes", 256 * MIB)
+    on_disk = traces > given.get("store_bytes", 32 * MIB)
     channels = min(options.channel_bytes, 4 * 11 * n_rois * n_frames)
     probabilities = 4 * n_rois * n_frames
     memory = (

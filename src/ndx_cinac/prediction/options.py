@@ -54,7 +54,7 @@ class PredictionOptions:
     batch_size: int = 16
     block_frames: int | None = None
     block_bytes: int | None = None
-    channel_bytes: int = 64 * 2**20
+    channel_bytes: int = 16 * 2**20
     precision: Precision = "float32"
     resume: bool = True
     resume_seconds: float = 120.0

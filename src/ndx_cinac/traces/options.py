@@ -48,7 +48,7 @@ class TraceOptions:
     sample_frames: int = 1000
     sample_bytes: int = 256 * 2**20
     block_bytes: int = 32 * 2**20
-    store_bytes: int = 256 * 2**20
+    store_bytes: int = 32 * 2**20
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "spacing_range", tuple(float(v) for v in self.spacing_range))
