@@ -185,7 +185,7 @@ def test_each_fault_is_one_sentence(path, capsys, monkeypatch, verb, spoil, sent
         spoil(file)
     before = path.read_bytes()
     if verb == "predict":  # as far as the network, which takes seconds to load
-        monkeypatch.setattr("ndx_cinac.prediction.activity.engine_of", lambda _: stop)
+        monkeypatch.setattr("ndx_cinac.prediction.activity.engine_of", lambda *_: stop)
         monkeypatch.setattr("ndx_cinac.cli.predict.introduce", lambda *_: None)
     status = main([verb, str(path)])
     said = capsys.readouterr().err
