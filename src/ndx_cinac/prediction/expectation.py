@@ -10,15 +10,15 @@ from .options import PredictionOptions
 
 MIB = 2**20
 
-# Measured on two cores of a server of 2023 (512 x 512 pixels, 3,000 frames, 1,000 ROIs, Python 3.11,
-# TensorFlow 2.21), the movie in memory. Decompression from a slow disk or over the network comes on top.
+# Measured by benchmarks/throughput.py on two cores of a server of 2023 (512 x 512 pixels in gzip chunks, 6,000
+# frames, 300 ROIs, Python 3.11, TensorFlow 2.21). What a slow disk or the network takes comes on top.
 SECONDS_TO_START = 8.0
 """Imports, and compiling the network."""
 
-SECONDS_PER_PIXEL = 40e-9
-"""Sampling, correction and demixing, per pixel of every frame."""
+SECONDS_PER_PIXEL = 13e-9
+"""Decompression, sampling, correction, demixing and a copy of the movie, per pixel of every frame."""
 
-SECONDS_PER_CELL_FRAME = 3e-6
+SECONDS_PER_CELL_FRAME = 7e-6
 """Channels and network, per ROI and frame."""
 
 BYTES_TO_START = 750 * MIB
