@@ -12,6 +12,7 @@ import importlib
 import json
 import os
 import platform
+import resource
 import subprocess
 import sys
 import tempfile
@@ -102,8 +103,7 @@ def measure(path: Path, *options: str) -> Measured:
     cpu = usage.ru_utime + usage.ru_stime
     inside["stages"][REST] = seconds - sum(inside["stages"].values())
     inside["processor"][REST] = cpu - sum(inside["processor"].values())
-    kilobyte = 1024 if sys.platform != "darwin" else 1
-    return Measured(seconds, cpu, usage.ru_maxrss * kilobyte, **inside)
+    return Measured(seconds, cpu, **inside)
 
 
 class Clock:
@@ -178,7 +178,22 @@ def predict_timed(arguments: list[str]) -> None:
     if code:
         sys.exit(code)
     startup = {"startup": first[0] - float(os.environ["MEASURE_START"]), "startup_cpu": first[1]}
-    print(json.dumps({**startup, "stages": clock.seconds, "processor": clock.processor}))
+    stages = {"stages": clock.seconds, "processor": clock.processor}
+    print(json.dumps({**startup, **stages, "peak_bytes": peak_memory()}))
+
+
+def peak_memory() -> int:
+    """Bytes of memory that this process has held at most.
+
+    What the system counts for finished processes includes that of the process which began them, as on Linux a
+    child is its parent's copy for an instant: a test's process of a gigabyte would be measured, not ours.
+    """
+    status = Path("/proc/self/status")
+    if status.exists():
+        peak = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
+        return int(peak.split()[1]) * 1024
+    kilobyte = 1024 if sys.platform != "darwin" else 1
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * kilobyte
 
 
 class CountingFile:
