@@ -10,8 +10,8 @@ from .options import PredictionOptions
 
 MIB = 2**20
 
-# Measured by benchmarks/throughput.py on two cores of a server of 2023 (512 x 512 pixels in gzip chunks, 6,000
-# frames, 300 ROIs, Python 3.11, TensorFlow 2.21). What a slow disk or the network takes comes on top.
+# Measured by benchmarks/throughput.py on two cores of a server of 2023 (512 x 512 pixels in gzip chunks,
+# 6,000 frames, 300 ROIs, Python 3.11, TensorFlow 2.21). What a slow disk or the network takes comes on top.
 SECONDS_TO_START = 8.0
 """Imports, and compiling the network."""
 
