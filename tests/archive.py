@@ -6,15 +6,20 @@ import threading
 import uuid
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from http.server import ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import dandi.dandiapi
 from archive_server import Handler
 from archive_uploads import Upload
 from dandi.support.digests import get_digest
+
+if TYPE_CHECKING:
+    import pytest
 
 WHEN = "2026-01-02T03:04:05Z"
 DIGESTS = {"sha2-256": "sha256", "dandi-etag": "dandi-etag"}
@@ -214,3 +219,15 @@ class LoopbackArchive:
         """Let all signed addresses of this moment expire."""
         with self.lock:
             self.signed.clear()
+
+
+@contextmanager
+def default_archive(path: str, source: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LoopbackArchive]:
+    """Serve an archive with one asset; it is the default instance, and there is no token."""
+    monkeypatch.setattr(dandi.dandiapi, "REQUEST_RETRIES", 2)
+    monkeypatch.setenv("DANDI_NO_ET", "1")
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
+    with LoopbackArchive() as made:
+        monkeypatch.setenv("DANDI_INSTANCE", made.url)
+        made.add(path, source)
+        yield made

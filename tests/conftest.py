@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,11 +21,12 @@ def _no_probes() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def _leave_logging_alone() -> Iterator[None]:
+def _leave_messages_alone() -> Iterator[None]:
     """Undo what the command line sets for its own process: other tests read what is logged."""
     loggers = [logging.getLogger(name) for name in ("ndx_cinac", "ndx_cinac.journal", "dandi", "distributed")]
     levels, handlers = [logger.level for logger in loggers], list(logging.getLogger().handlers)
-    yield
+    with warnings.catch_warnings():
+        yield
     for logger, level in zip(loggers, levels, strict=True):
         logger.setLevel(level)
     logging.getLogger().handlers[:] = handlers

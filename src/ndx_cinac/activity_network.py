@@ -149,12 +149,16 @@ def receptive_field(model: Any) -> int:
     for layer in model.layers:
         if isinstance(layer, keras.layers.InputLayer):
             continue
-        given = layer.input if isinstance(layer.input, list) else [layer.input]
         added = 0
         if isinstance(layer, keras.layers.Conv1D):
             added = int(layer.kernel_size[0] - 1) * int(layer.dilation_rate[0])
-        seen[id(layer.output)] = max(seen[id(tensor)] for tensor in given) + added
+        seen[id(layer.output)] = max(seen[id(tensor)] for tensor in inputs_of(layer)) + added
     return max(seen[id(tensor)] for tensor in model.outputs)
+
+
+def inputs_of(layer: Any) -> list[Any]:
+    """Return what a layer of a built network is given, one tensor or several."""
+    return layer.input if isinstance(layer.input, list) else [layer.input]
 
 
 def without_probability(model: Any) -> tuple[Any, float, float]:

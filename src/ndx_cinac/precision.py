@@ -7,6 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from .activity_network import inputs_of
 from .backend import device_description, keras
 from .errors import PredictionError
 
@@ -84,8 +85,7 @@ def in_precision(model: Any, precision: str) -> Any:
         if id(layer.output) in leading:
             reduced.add(layer.name)
         if layer.weights or layer.name in reduced:
-            given = layer.input if isinstance(layer.input, list) else [layer.input]
-            leading.update(map(id, given))
+            leading.update(map(id, inputs_of(layer)))
 
     def rebuilt(layer: Any) -> Any:
         policy = f"mixed_{precision}" if layer.name in reduced else "float32"

@@ -19,8 +19,7 @@ pytest.importorskip("dandi")
 pytest.importorskip("remfile")
 pytest.importorskip("tensorflow")
 
-import dandi.dandiapi
-from archive import LoopbackArchive
+from archive import LoopbackArchive, default_archive
 from pynwb import NWBHDF5IO
 
 from ndx_cinac.cli import main
@@ -73,13 +72,8 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def archive(source: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LoopbackArchive]:
     """An archive with that file, which is the default instance; blocks are kept as they are finished."""
-    monkeypatch.setattr(dandi.dandiapi, "REQUEST_RETRIES", 2)
     monkeypatch.setattr("ndx_cinac.traces.finished_blocks.PIECE_BYTES", 4 * 5 * 100)
-    monkeypatch.setenv("DANDI_NO_ET", "1")
-    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
-    with LoopbackArchive() as made:
-        monkeypatch.setenv("DANDI_INSTANCE", made.url)
-        made.add(PATH, source)
+    with default_archive(PATH, source, monkeypatch) as made:
         yield made
 
 

@@ -14,8 +14,7 @@ pytest.importorskip("dandi")
 pytest.importorskip("remfile")
 pytest.importorskip("tensorflow")
 
-import dandi.dandiapi
-from archive import LoopbackArchive
+from archive import LoopbackArchive, default_archive
 from output_builders import write_source
 
 from ndx_cinac.cli import main
@@ -37,12 +36,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def archive(source: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LoopbackArchive]:
     """An archive with one asset that can be predicted; it is the default instance, and there is no token."""
-    monkeypatch.setattr(dandi.dandiapi, "REQUEST_RETRIES", 2)
-    monkeypatch.setenv("DANDI_NO_ET", "1")
-    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
-    with LoopbackArchive() as made:
-        monkeypatch.setenv("DANDI_INSTANCE", made.url)
-        made.add(PATH, source)
+    with default_archive(PATH, source, monkeypatch) as made:
         yield made
 
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
-import logging
 import subprocess
 import sys
-import warnings
 from importlib import import_module
 
 import h5py
@@ -26,16 +24,6 @@ def verbs_of(parser):
 
 
 VERBS = tuple(verbs_of(build_parser()))
-
-
-@pytest.fixture(autouse=True)
-def leave_logging_alone():
-    """Undo what the command line sets for its own process."""
-    level, handlers = logging.getLogger("ndx_cinac").level, list(logging.getLogger().handlers)
-    with warnings.catch_warnings():
-        yield
-    logging.getLogger("ndx_cinac").setLevel(level)
-    logging.getLogger().handlers[:] = handlers
 
 
 def failing(error):

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import logging
 import re
-import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -23,16 +21,6 @@ from ndx_cinac.plotting.cell_type_evaluation import plot_confusion, plot_distrib
 from ndx_cinac.plotting.evaluation_files import check_folder, write_evaluation
 
 FIGURES = ("precision_recall", "calibration", "distributions", "rois", "misses", "false_alarms")
-
-
-@pytest.fixture(autouse=True)
-def leave_logging_alone():
-    """Undo what the command line sets for its own process."""
-    level, handlers = logging.getLogger("ndx_cinac").level, list(logging.getLogger().handlers)
-    with warnings.catch_warnings():
-        yield
-    logging.getLogger("ndx_cinac").setLevel(level)
-    logging.getLogger().handlers[:] = handlers
 
 
 @pytest.fixture(scope="module")

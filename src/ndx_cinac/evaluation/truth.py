@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 
 from ..errors import AmbiguousSourceError, ReadingError
 from ..recording import Times
+from ..writing.output import MODULE
 
 ACTIVE, DOUBTFUL = 1, 2
-MODULE = "cinac"
-"""The module in which predictions and corrections lie."""
 
 
 @dataclass(frozen=True)

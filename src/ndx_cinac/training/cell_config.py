@@ -11,7 +11,7 @@ from ..cell_types.features import CellInputOptions
 from ..errors import ConfigError
 from ..simulation import SimulationConfig, load_config
 from ..yaml_files import load_yaml
-from .settings import SIMULATION, read_section
+from .settings import SIMULATION, check_fine_tuning, read_section
 
 CellSplitBy = Literal["auto", "animal", "recording", "roi"]
 CLASS_WEIGHTS = ("balanced", "none")
@@ -29,11 +29,7 @@ class CellFineTuningSettings:
     """ROIs per step."""
 
     def __post_init__(self) -> None:
-        wrong = [name for name in ("steps", "batch_size") if getattr(self, name) < 1]
-        wrong += ["learning_rate"] if not self.learning_rate > 0 else []
-        if wrong:
-            what = f"The fine-tuning's '{wrong[0]}' cannot be {getattr(self, wrong[0])}"
-            raise ConfigError(what, fix="Counts are at least 1; the learning rate is above 0")
+        check_fine_tuning(self, ("steps", "batch_size"))
 
 
 def training_population() -> SimulationConfig:

@@ -8,10 +8,10 @@ from typing import Any
 from ..cell_types import CellTypeConfig
 from ..cell_types.card_inputs import KIND, read_input_options
 from ..cell_types.features import CellInputOptions
-from ..classifiers import ModelCard, load_classifier
-from ..classifiers.files import network_path
-from ..errors import ClassifierError, ConfigError
+from ..classifiers import ModelCard
+from ..errors import ConfigError
 from .cell_config import CellTypeTrainingConfig
+from .parents import load_to_train_further
 
 
 @dataclass(frozen=True)
@@ -92,17 +92,11 @@ def load_cell_parent(classifier: str) -> CellParent:
         train it.
     """
     from ..cell_types.network import without_type_probability
-    from ..networks import load_network
     from ..prediction import CellTypeOptions
     from ..prediction.cell_types import types_of
 
-    found = load_classifier(classifier)
-    if found.card.task != "cell_type" or found.card.inputs.get("kind") != KIND:
-        what = f"Classifier '{found.card.name}' does not predict cell types from {KIND}"
-        raise ClassifierError(what, fix="Only those can be trained further for cell types")
+    found, model = load_to_train_further(classifier, "cell_type", KIND)
     options = read_input_options(found.card)
-    with network_path(found.folder) as path:
-        model = load_network(path)  # its own copy: the one that predictions use stays as it is
     logits, temperature = without_type_probability(model)
     return CellParent(found.card, logits, temperature, options, types_of(found, CellTypeOptions()))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ..classifiers import ModelCard, load_classifier
+from ..classifiers import Classifier, ModelCard, load_classifier
 from ..classifiers.files import network_path
 from ..errors import ClassifierError
 from ..traces import TraceOptions
@@ -52,19 +52,32 @@ def load_parent(classifier: str) -> Parent:
     ClassifierError
         If there is none, it predicts something else than activity from traces, or ndx-cinac did not train it.
     """
-    from ..networks import load_network, without_probability
+    from ..networks import without_probability
     from ..prediction.traces import read_trace_options
 
-    found = load_classifier(classifier)
-    if found.card.task != "activity" or found.card.inputs.get("kind") != "traces":
-        what = f"Classifier '{found.card.name}' does not predict activity from traces"
-        raise ClassifierError(what, fix="Only those can be trained further for activity")
-    options = read_trace_options(found.card)
-    with network_path(found.folder) as path:
-        model = load_network(path)  # its own copy: the one that predictions use stays as it is
+    found, model = load_to_train_further(classifier, "activity", "traces")
     logits, shift, temperature = without_probability(model)
     calibration = Calibration(temperature, shift, best_probability=0.5)
-    return Parent(found.card, logits, calibration, options)
+    return Parent(found.card, logits, calibration, read_trace_options(found.card))
+
+
+def load_to_train_further(classifier: str, task: str, kind: str) -> tuple[Classifier, Any]:
+    """Load a classifier, and a copy of its network: the one that predictions use stays as it is.
+
+    Raises
+    ------
+    ClassifierError
+        If there is no such classifier, or it has another task, or inputs of another kind.
+    """
+    from ..networks import load_network
+
+    found = load_classifier(classifier)
+    if found.card.task != task or found.card.inputs.get("kind") != kind:
+        tasks = {"activity": "activity", "cell_type": "cell types"}
+        what = f"Classifier '{found.card.name}' does not predict {tasks[task]} from {kind}"
+        raise ClassifierError(what, fix=f"Only those can be trained further for {tasks[task]}")
+    with network_path(found.folder) as path:
+        return found, load_network(path)
 
 
 def freeze_statistics(network: Any, *, frozen: bool) -> None:

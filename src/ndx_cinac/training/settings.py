@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar, get_type_hints
 
@@ -124,12 +124,24 @@ class FineTuningSettings:
     """Validations without a better one after which it ends; 0 lets it take all its steps."""
 
     def __post_init__(self) -> None:
-        wrong = [name for name in ("steps", "batch_size", "validate_every") if getattr(self, name) < 1]
-        wrong += ["learning_rate"] if not self.learning_rate > 0 else []
-        wrong += [name for name in ("warm_up_steps", "patience") if getattr(self, name) < 0]
-        if wrong:
-            what = f"The fine-tuning's '{wrong[0]}' cannot be {getattr(self, wrong[0])}"
-            raise ConfigError(what, fix="Counts are at least 1; the learning rate is above 0")
+        counts, others = ("steps", "batch_size", "validate_every"), ("warm_up_steps", "patience")
+        check_fine_tuning(self, counts, others)
+
+
+def check_fine_tuning(settings: Any, counts: Sequence[str], others: Sequence[str] = ()) -> None:
+    """Refuse `counts` below 1, a learning rate that is not above 0, and `others` below 0.
+
+    Raises
+    ------
+    ConfigError
+        With the first that is wrong.
+    """
+    wrong = [name for name in counts if getattr(settings, name) < 1]
+    wrong += ["learning_rate"] if not settings.learning_rate > 0 else []
+    wrong += [name for name in others if getattr(settings, name) < 0]
+    if wrong:
+        what = f"The fine-tuning's '{wrong[0]}' cannot be {getattr(settings, wrong[0])}"
+        raise ConfigError(what, fix="Counts are at least 1; the learning rate is above 0")
 
 
 def read_section(kind: type[Section], values: Any, where: str) -> Section:
