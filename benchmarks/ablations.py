@@ -35,6 +35,11 @@ from ndx_cinac.training.network import finish, predictor
 
 PLAIN_CHANNELS = ("log(amplitude / noise)", "mean within the mask / amplitude")
 WHOLE_TRACES = TraceOptions()
+ROWS = (
+    *("channels", "active", "judged", "taught", "weight"),
+    *("neighbours", "snr", "baseline", "diameters"),
+)
+"""What an example has a row of for each ROI."""
 OTHER_CHANNELS = tuple(name for name in CHANNELS if not name.endswith("of the frame"))
 
 
@@ -61,10 +66,7 @@ class LonelyFieldJob(FieldJob):
                 snr=field.snr[row : row + 1],
             )
             parts.append(example_of(labelled, self.traces))
-        joined = {
-            name: np.concatenate([getattr(part, name) for part in parts])
-            for name in ("channels", "active", "judged", "neighbours", "snr", "baseline", "diameters")
-        }
+        joined = {name: np.concatenate([getattr(part, name) for part in parts]) for name in ROWS}
         return Example(**joined, frame_rate=field.frame_rate, pixel_size=field.pixel_size)
 
     @property
@@ -80,13 +82,17 @@ def _pixels(rois: Rois, row: int) -> NDArray[np.int64]:
 
 @dataclass(frozen=True)
 class Ablation:
-    """What is left out: of the simulation, of the traces, of the channels, or the neighbours' masks."""
+    """What is left out: of the simulation, of the traces, of the channels, or the neighbours' masks.
+
+    Fields are taught with what one annotator says; `all_annotators` adds the others.
+    """
 
     name: str
     simulation: Callable[[SimulationConfig], SimulationConfig] = lambda config: config
     traces: TraceOptions = WHOLE_TRACES
     channels: tuple[str, ...] = CHANNELS
     job: type[FieldJob] = FieldJob
+    all_annotators: bool = False
 
 
 def _without_background(config: SimulationConfig) -> SimulationConfig:
@@ -153,6 +159,7 @@ ABLATIONS = (
     Ablation("simulation: wrong masks and ROIs without one cell", simulation=_exact_masks),
     Ablation("simulation: motion, drift, flicker, lost frames", simulation=_still),
     Ablation("simulation: bursts, network events, plateaus, small rises", simulation=_single_transients),
+    Ablation("nothing; labels of all annotators in place of one", all_annotators=True),
 )
 
 
@@ -164,7 +171,10 @@ def measure(ablation: Ablation, options: argparse.Namespace) -> dict[str, object
     cache = None if options.cache is None else Path(options.cache)
 
     def made(part: str, number: int, simulation: SimulationConfig) -> list[Example]:
-        jobs = [ablation.job(simulation, ablation.traces, options.seed, part, i) for i in range(number)]
+        asked = ablation.all_annotators
+        jobs = [
+            ablation.job(simulation, ablation.traces, options.seed, part, i, asked) for i in range(number)
+        ]
         return [
             _only(e, ablation.channels) for e in make_examples(jobs, workers=options.workers, cache=cache)
         ]

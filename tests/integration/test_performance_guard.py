@@ -48,6 +48,17 @@ def test_each_chunk_is_read_once_after_a_sample_of_a_fifth_at_most(benchmarks, t
     assert (times == 2).mean() <= 0.2 + 1e-9
 
 
+@pytest.mark.parametrize("n_frames", [4200, 6000])
+def test_a_look_at_stored_traces_and_the_sample_are_a_fifth_together(benchmarks, tmp_path, n_frames):
+    times = chunk_reads(
+        benchmarks, tmp_path / "m.nwb", chunks=(10, 24, 24), traces=True, n_frames=n_frames, n_rois=12
+    )
+    assert times.min() == 1
+    assert times.mean() <= 1.2 + 1e-9
+    alone = chunk_reads(benchmarks, tmp_path / "alone.nwb", chunks=(10, 24, 24), n_frames=n_frames, n_rois=12)
+    assert times.sum() > alone.sum()  # there was a look
+
+
 def test_the_number_of_rois_does_not_change_how_often_chunks_are_read(benchmarks, tmp_path):
     few = chunk_reads(benchmarks, tmp_path / "few.nwb", chunks=(10, 24, 24))
     many = chunk_reads(benchmarks, tmp_path / "many.nwb", chunks=(10, 24, 24), n_rois=24)

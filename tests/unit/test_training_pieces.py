@@ -29,6 +29,8 @@ def example(n_frames: int = 400, value: float = 0.0, n_rois: int = 3) -> Example
         channels=channels,
         active=active,
         judged=np.ones((n_rois, n_frames), bool),
+        taught=active.astype(np.float16),
+        weight=np.ones((n_rois, n_frames), np.float16),
         neighbours=neighbours,
         snr=np.ones(n_rois, np.float32),
         baseline=np.zeros((n_rois, n_frames), np.float32),
@@ -81,6 +83,7 @@ def test_pieces_lie_where_something_is_known():
     known = example()
     known.judged[:] = False
     known.judged[0, 90:130] = True
+    known.weight[:] = known.judged
     pieces = Pieces([Share([known])], LENGTH, 8)
     _, _, judged = draw(pieces)
     assert (judged.sum(axis=1) >= 20).all()

@@ -17,8 +17,10 @@ MOST_ROIS = 60
 """Traces that are compared: more would add time and no certainty."""
 
 RUN_FRAMES = 60
-RUNS = 8
-"""Frames are compared in this many contiguous runs of this length, where the stored traces vary most."""
+MOST_RUNS = 8
+LARGEST_PART = 0.05
+"""Frames are compared in contiguous runs of this length, where the stored traces vary most: in so many, but
+in no more than this part of the movie, or one run. With the later sample a fifth of it is read twice."""
 
 LENGTH_SLACK = 0.01
 """Part of the movie's frames that stored traces may have more or fewer."""
@@ -144,7 +146,8 @@ def _compare(
     if values is None:
         return None
     # A movie that has to be decompressed as a whole for each read is sampled in one place only.
-    runs = _varied_runs(values, 1 if movie.temporary_bytes else RUNS)
+    allowed = 1 if movie.temporary_bytes else int(LARGEST_PART * movie.n_frames / RUN_FRAMES)
+    runs = _varied_runs(values, min(max(allowed, 1), MOST_RUNS))
     traces = _mean_traces(pixels, movie, runs, series.rows[columns])
     matching, exchanged = (_correlations(each, values, runs) for each in traces)
     both = np.isfinite(matching) & np.isfinite(exchanged)

@@ -23,6 +23,7 @@ from .settings import (  # noqa: E402
     MaskSettings,
     MovieSettings,
 )
+from .truth import Opinions  # noqa: E402
 
 
 def write_nwb(field: SimulatedField, path: str | Path) -> Path:
@@ -40,6 +41,7 @@ __all__ = [
     "MaskSettings",
     "MovieSettings",
     "OnePhotonSettings",
+    "Opinions",
     "PopulationSettings",
     "SessionSettings",
     "SimulatedField",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, cast
 
 import numpy as np
@@ -56,6 +56,13 @@ class Activity:
         spikes = np.add.reduceat(self.spikes, starts, axis=1).astype(np.float32)
         labels = (self.active[:, frames], self.ignored[:, frames])
         return Activity(self.calcium[:, frames], spikes, *labels, self.convention)
+
+    def labelled_by(self, convention: Convention) -> Activity:
+        """Return the activity as another annotator labels it, who sees no more than these frames."""
+        active, ignored = np.zeros_like(self.active), np.zeros_like(self.ignored)
+        for cell, trace in enumerate(self.calcium):
+            active[cell], ignored[cell] = convention.label(trace)
+        return replace(self, active=active, ignored=ignored, convention=convention)
 
     def silence(self, cell: int) -> None:
         """Take all activity from one cell."""

@@ -17,9 +17,10 @@ from .cells import FieldCells, simulate_cells
 from .config import SimulationConfig
 from .defects import Defects, draw_defects
 from .draws import chance, log_uniform, uniform
+from .labels import conventions
 from .masks import Kind, draw_rois
 from .populations import CellType, type_of
-from .truth import truth_of
+from .truth import Opinions, opinions_of, truth_of
 
 FRAMES_PER_BLOCK = 200
 
@@ -63,6 +64,9 @@ class SimulatedField:
         What it was drawn from.
     seed : int or None
         What makes it again, together with the config; None where a generator was given.
+    opinions : Opinions or None
+        What all annotators say that the config allows for, where that was asked for; `active` and `ignored`
+        are what one of them says.
     """
 
     movie: NDArray[np.uint16]
@@ -80,10 +84,15 @@ class SimulatedField:
     pixel_size: float
     config: SimulationConfig
     seed: int | None
+    opinions: Opinions | None = None
 
 
 def simulate_field(
-    config: SimulationConfig, rng: int | np.random.Generator, *, progress: Progress = silent
+    config: SimulationConfig,
+    rng: int | np.random.Generator,
+    *,
+    opinions: bool = False,
+    progress: Progress = silent,
 ) -> SimulatedField:
     """Simulate one field of view.
 
@@ -93,6 +102,8 @@ def simulate_field(
         The ranges that everything is drawn from.
     rng : int or numpy.random.Generator
         A seed, which makes the field exactly repeatable, or the source of all chance.
+    opinions : bool
+        Whether all annotators are asked that the config allows for; nothing else depends on it.
     progress : Progress
         Called as frames are made.
 
@@ -125,6 +136,7 @@ def simulate_field(
     listed = _listed(rng, used, len(cells.footprints))
     rois = draw_rois(rng, used.masks, cells.footprints, listed, background, diameter)
     truth = truth_of(rois, cells, background, defects)
+    asked = conventions(used.activity) if opinions else []
     movie = _record(rng, cells, background, camera, defects, progress)
     return SimulatedField(
         movie=movie,
@@ -144,6 +156,7 @@ def simulate_field(
         pixel_size=uniform(rng, used.cells.soma_size) / diameter,
         config=config,
         seed=seed,
+        opinions=opinions_of(rois, cells, background, defects, asked) if opinions else None,
     )
 
 

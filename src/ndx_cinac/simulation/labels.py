@@ -82,6 +82,23 @@ def draw_convention(rng: np.random.Generator, settings: ActivitySettings) -> Con
     )
 
 
+def conventions(settings: ActivitySettings, n_sizes: int = 6) -> list[tuple[Convention, float]]:
+    """Return annotators that stand for all that `draw_convention` may draw, each with its probability.
+
+    The smallest rises are the middles of `n_sizes` ranges that are equally probable.
+    """
+    low, high = settings.smallest_transient
+    parts = (np.arange(n_sizes) + 0.5) / n_sizes
+    sizes = low * (high / low) ** parts if low > 0 else np.zeros(1)
+    kinds = ((True, settings.tallest_probability), (False, 1 - settings.tallest_probability))
+    return [
+        (Convention(float(size), settings.doubtful_from * float(size), tallest), share / len(sizes))
+        for size in sizes
+        for tallest, share in kinds
+        if share > 0
+    ]
+
+
 def typical_rise(trace: NDArray[np.floating]) -> float:
     """Return the size of a noise-free trace's typical rise; 0 where it never rises.
 

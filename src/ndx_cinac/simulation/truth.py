@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from .background import Background
 from .cells import FieldCells
 from .defects import Defects
+from .labels import Convention
 from .masks import DrawnRoi
 
 
@@ -26,6 +28,22 @@ class RoiTruth:
     fluorescence: NDArray[np.float32]
     spikes: NDArray[np.float32]
     signal: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Opinions:
+    """What all annotators together say of a field, arrays of float32, shape (n_frames, n_rois), from 0 to 1.
+
+    Attributes
+    ----------
+    called : ndarray
+        Of those who judge a frame, the share that calls the ROI active in it; 0 where nobody judges.
+    judging : ndarray
+        The share that judges it: the others hold it doubtful.
+    """
+
+    called: NDArray[np.float32]
+    judging: NDArray[np.float32]
 
 
 def truth_of(
@@ -63,6 +81,25 @@ def truth_of(
             signal[row] = max(signal[row], light * cells.height[cell] * strength[cell])
     active, ignored = defects.hide_unseen(active, ignored)
     return RoiTruth(active, ignored, fluorescence, spikes, signal)
+
+
+def opinions_of(
+    rois: list[DrawnRoi],
+    cells: FieldCells,
+    background: Background,
+    defects: Defects,
+    annotators: Sequence[tuple[Convention, float]],
+) -> Opinions:
+    """Return what annotators, each with a probability, say of the same ROIs; see `truth_of`."""
+    shape = (len(rois), cells.course.shape[1])
+    called, judging = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+    for convention, probability in annotators:
+        seen = replace(cells, activity=cells.activity.labelled_by(convention))
+        truth = truth_of(rois, seen, background, defects)
+        called += np.float32(probability) * truth.active
+        judging += np.float32(probability) * ~truth.ignored
+    called = np.divide(called, judging, out=np.zeros_like(called), where=judging > 0)
+    return Opinions(np.ascontiguousarray(called.T), np.ascontiguousarray(judging.T))
 
 
 def _either(chosen: tuple[int, ...], cells: FieldCells) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:

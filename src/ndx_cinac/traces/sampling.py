@@ -18,7 +18,9 @@ FEWEST_RUNS = 8
 FEWEST_FRAMES = 8
 """Frames of a sample, at least, however large they are."""
 SHORT_MOVIE = 1000
-"""Movies of up to so many frames may be sampled whole, longer ones to a fifth."""
+"""Movies of up to so many frames may be sampled whole."""
+LARGEST_PART = 0.15
+"""Part of a longer movie that may be sampled: the look at stored traces may have taken another twentieth."""
 LONGEST_WHOLE = 4000
 """Movies of up to so many frames that fit in memory are kept whole, and so are read only once in all."""
 
@@ -47,8 +49,9 @@ def plan_runs(n_frames: int, n_wanted: int, chunk_frames: int) -> list[tuple[int
 
     A transient is caught if a run meets it. Runs of r frames every s frames meet a transient of d frames
     with probability (d + r) / s, and a cell with n transients is missed with probability
-    (1 - (d + r) / s) ** n: with a fifth sampled in runs of 8 (s = 40) and d = 12, half of the cells that are
-    active once and 3 % of those active five times. A cell that is missed keeps its mask as its footprint.
+    (1 - (d + r) / s) ** n: with 15 % sampled in runs of 8 (s = 53) and d = 12, 62 % of the cells that
+    are active once and 10 % of those active five times. A cell that is missed keeps its mask as its
+    footprint.
     """
     n_wanted = min(n_wanted, n_frames)
     length = chunk_frames * -(-SHORTEST_RUN // chunk_frames)
@@ -73,7 +76,7 @@ def take_sample(movie: Movie, n_frames: int, n_bytes: int, *, progress: Progress
         step = movie.chunk_frames * max(1, n_bytes // 8 // (frame_bytes * movie.chunk_frames))
         runs = [(start, min(start + step, n_total)) for start in range(0, n_total, step)]
     else:
-        allowed = n_total if n_total <= SHORT_MOVIE else n_total // 5
+        allowed = n_total if n_total <= SHORT_MOVIE else int(LARGEST_PART * n_total)
         wanted = min(n_frames, allowed, max(n_bytes // frame_bytes, FEWEST_FRAMES))
         runs = plan_runs(n_total, max(wanted, 1), movie.chunk_frames)
     numbers = np.concatenate([np.arange(start, stop) for start, stop in runs])

@@ -42,6 +42,9 @@ class TrainingConfig:
     """What the fields of the source `simulation` are drawn from."""
     traces: TraceOptions = field(default_factory=TraceOptions)
     """How traces are extracted, here and in every prediction of this classifier."""
+    all_annotators: bool = True
+    """Whether simulated fields are taught with what all annotators say that the simulation allows for, and
+    not one of them; they are scored and calibrated by one, who differs from field to field."""
     n_fields: int = 1500
     """Simulated fields to train on."""
     n_validation_fields: int = 20
@@ -71,7 +74,7 @@ class TrainingConfig:
     networks: int = 2
     """Networks that are trained on the same examples from different random numbers, and averaged. One that is
     trained from a parent stays one."""
-    steps: int = 16000
+    steps: int = 20000
     """Steps of the optimiser, for each network."""
     batch_size: int = 24
     """Pieces of traces per step."""

@@ -26,7 +26,7 @@ from .settings import AugmentationSettings, SourceSettings
 
 Part = Literal["training", "calibration", "test", "validation"]
 _PARTS: tuple[Part, ...] = ("training", "calibration", "test", "validation")
-_CACHE_FORMAT = 2
+_CACHE_FORMAT = 3
 """Part of what a cache's fields are known by: raised when examples hold something else."""
 
 
@@ -60,18 +60,19 @@ class Job(Protocol[Made]):
 
 @dataclass(frozen=True)
 class FieldJob:
-    """One simulated field: its settings, and the numbers that seed it."""
+    """One simulated field: its settings, the numbers that seed it, and whether all annotators are asked."""
 
     simulation: SimulationConfig
     traces: TraceOptions
     seed: int
     part: Part
     number: int
+    all_annotators: bool = False
 
     def make(self) -> Example:
         """Simulate the field and extract its traces as a prediction would."""
         rng = np.random.default_rng([self.seed, _PARTS.index(self.part), self.number])
-        field = simulate_field(self.simulation, rng)
+        field = simulate_field(self.simulation, rng, opinions=self.all_annotators)
         labelled = LabelledMovie(
             name=f"field {self.number}",
             movie=ArrayMovie(field.movie),
@@ -81,6 +82,7 @@ class FieldJob:
             frame_rate=field.frame_rate,
             pixel_size=field.pixel_size,
             snr=field.snr,
+            opinions=field.opinions,
         )
         return example_of(labelled, self.traces)
 
@@ -91,7 +93,8 @@ class FieldJob:
     @property
     def settings(self) -> dict[str, Any]:
         """What all fields of this kind are made from."""
-        return {"simulation": self.simulation.to_dict(), "traces": self.traces.to_dict()}
+        parts = {"simulation": self.simulation.to_dict(), "traces": self.traces.to_dict()}
+        return {**parts, "all annotators": self.all_annotators}
 
     @property
     def label(self) -> str:

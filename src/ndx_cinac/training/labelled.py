@@ -13,6 +13,7 @@ from ..evaluation import smoothed_trace_scores
 from ..extras import require
 from ..movies import Movie
 from ..rois import Rois
+from ..simulation import Opinions
 from ..traces import CHANNELS, TraceOptions, extract_traces
 
 REACH = 2
@@ -39,6 +40,8 @@ class LabelledMovie:
         Hz; micrometres; NaN where not known.
     snr : ndarray of float32, shape (n_rois,), or None
         Height of a typical transient over the noise, where a simulation knows it.
+    opinions : Opinions, optional
+        What is taught in place of `active` where it was judged, where a simulation knows all annotators.
     on_close : callable, optional
         Closes the file that the movie lies in.
     """
@@ -51,6 +54,7 @@ class LabelledMovie:
     frame_rate: float
     pixel_size: float
     snr: NDArray[np.float32] | None = None
+    opinions: Opinions | None = None
     on_close: Callable[[], None] | None = None
 
     def close(self) -> None:
@@ -68,7 +72,10 @@ class Example:
     channels : ndarray of float16, shape (n_rois, n_frames, n_channels)
         What a network is given.
     active, judged : ndarray of bool, shape (n_rois, n_frames)
-        What it should say, and where that counts.
+        What it should say, and where that counts: of one annotator.
+    taught, weight : ndarray of float16, shape (n_rois, n_frames)
+        What it is taught to say, and how much that counts: of all annotators where they are known, else the
+        same.
     neighbours : ndarray of bool, shape (n_rois, n_frames)
         Where an ROI beside it is active.
     snr : ndarray of float32, shape (n_rois,)
@@ -84,6 +91,8 @@ class Example:
     channels: NDArray[np.float16]
     active: NDArray[np.bool_]
     judged: NDArray[np.bool_]
+    taught: NDArray[np.float16]
+    weight: NDArray[np.float16]
     neighbours: NDArray[np.bool_]
     snr: NDArray[np.float32]
     baseline: NDArray[np.float32]
@@ -110,6 +119,9 @@ def example_of(labelled: LabelledMovie, options: TraceOptions) -> Example:
         channels = traces.channels(slice(None)).astype(np.float16)
     active = np.ascontiguousarray(labelled.active.T[rows])
     judged = np.ascontiguousarray(labelled.judged.T[rows])
+    taught, weight = active, judged
+    if labelled.opinions is not None:
+        taught, weight = labelled.opinions.called.T[rows], labelled.opinions.judging.T[rows]
     if labelled.snr is None:
         ratio = np.exp(2 * channels[..., CHANNELS.index(SNR_CHANNEL)].astype(np.float32).mean(axis=1))
         snr = np.where((active & judged).any(axis=1), ratio, 0).astype(np.float32)
@@ -119,6 +131,8 @@ def example_of(labelled: LabelledMovie, options: TraceOptions) -> Example:
         channels=channels,
         active=active,
         judged=judged,
+        taught=taught.astype(np.float16),
+        weight=weight.astype(np.float16),
         neighbours=neighbours_active(labelled)[rows],
         snr=snr,
         baseline=smoothed_trace_scores(labelled.movie, labelled.rois).T[rows].astype(np.float32),

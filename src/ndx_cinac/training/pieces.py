@@ -91,10 +91,10 @@ class Pieces:
     def draw(self) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
         """Return a batch: channels, labels, and the weight of each frame."""
         pieces = [self._piece() for _ in range(self._batch_size)]
-        channels, active, judged = (
+        channels, taught, weight = (
             np.stack([piece[part] for piece in pieces]).astype(np.float32) for part in range(3)
         )
-        return channels, active, judged
+        return channels, taught, weight
 
     def state(self) -> dict[str, Any]:
         """Return what the next batches depend on, as JSON types."""
@@ -117,8 +117,8 @@ class Pieces:
         stretch = float(np.exp(rng.uniform(-1, 1) * np.log(settings.stretch))) if altered else 1.0
         starts = np.flatnonzero(_kind_of_starts(example, roi, self._length) == kind)
         start = int(starts[rng.integers(len(starts))])
-        channels, active, judged = self._cut(example, roi, start, stretch)
-        return (_alter(channels, settings, rng) if altered else channels), active, judged
+        channels, taught, weight = self._cut(example, roi, start, stretch)
+        return (_alter(channels, settings, rng) if altered else channels), taught, weight
 
     def _cut(
         self, example: Example, roi: int, start: int, stretch: float
@@ -127,7 +127,7 @@ class Pieces:
         n_frames, length = example.channels.shape[1], self._length
         if stretch == 1.0:
             part = slice(start, start + length)
-            pieces = (example.channels[roi, part], example.active[roi, part], example.judged[roi, part])
+            pieces = (example.channels[roi, part], example.taught[roi, part], example.weight[roi, part])
             missing = length - len(pieces[0])
             if not missing:
                 return pieces
@@ -143,8 +143,8 @@ class Pieces:
         nearest = np.clip(np.rint(place), 0, n_frames - 1).astype(np.int64)
         return (
             np.where(inside[:, None], channels, 0),
-            example.active[roi, nearest] & inside,
-            example.judged[roi, nearest] & inside,
+            example.taught[roi, nearest] * inside,
+            example.weight[roi, nearest] * inside,
         )
 
 

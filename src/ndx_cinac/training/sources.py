@@ -98,7 +98,10 @@ def _simulation(source: SourceSettings, config: TrainingConfig) -> Source:
         "test": config.n_test_fields,
     }
     jobs: dict[Part, tuple[Job[Example], ...]] = {
-        part: tuple(FieldJob(simulation, config.traces, config.seed, part, i) for i in range(number))
+        part: tuple(
+            FieldJob(simulation, config.traces, config.seed, part, i, config.all_annotators)
+            for i in range(number)
+        )
         for part, number in numbers.items()
     }
     about = {"name": source.path, "weight": source.weight, "simulated fields": numbers}
