@@ -28,7 +28,13 @@ from ndx_cinac.simulation.activity import (
     simulate_activity,
     transient,
 )
-from ndx_cinac.simulation.labels import LEAST_TYPICAL, Convention, draw_convention, typical_rise
+from ndx_cinac.simulation.labels import (
+    LEAST_TYPICAL,
+    Convention,
+    conventions,
+    draw_convention,
+    typical_rise,
+)
 from ndx_cinac.simulation.settings import ActivitySettings
 
 SMALL = SimulationConfig(movie=MovieSettings(shape=(40, 48), n_frames=(150, 150)))
@@ -145,6 +151,46 @@ def test_annotators_differ_and_the_movie_does_not():
     drawn = [draw_convention(np.random.default_rng(seed), ActivitySettings()) for seed in range(40)]
     assert {convention.tallest for convention in drawn} == {True, False}
     assert all(0.12 <= c.smallest <= 0.45 and c.doubtful == 0.5 * c.smallest for c in drawn)
+
+
+def labelled_by(lowest, highest, *, opinions=True, tallest=0.0):
+    activity = ActivitySettings(smallest_transient=(lowest, highest), tallest_probability=tallest)
+    return simulate_field(replace(SMALL, activity=activity), 3, opinions=opinions)
+
+
+def test_the_opinion_of_a_single_annotator_is_the_truth():
+    field = labelled_by(0.2, 0.2)
+    shown = slice(30, -5)  # rises that begin or end outside of the movie are judged by what is shown of them
+    judged = ~field.ignored[shown]
+    np.testing.assert_array_equal(field.opinions.judging[shown] > 0.5, judged)
+    np.testing.assert_array_equal(field.opinions.called[shown][judged] > 0.5, field.active[shown][judged])
+    assert set(np.unique(field.opinions.called)) <= {0, 1}
+
+
+def test_opinions_lie_between_those_of_the_strictest_and_of_the_most_generous():
+    field, strict, generous = labelled_by(0.1, 0.9), labelled_by(0.9, 0.9), labelled_by(0.1, 0.1)
+    called = field.opinions.called * field.opinions.judging
+    assert (called >= strict.opinions.called * strict.opinions.judging - 1e-6).all()
+    assert (called <= generous.opinions.called + 1e-6).all()
+    assert ((called > 0.1) & (called < 0.9)).any()
+
+
+def test_asking_all_annotators_changes_nothing_else():
+    asked, alone = labelled_by(0.1, 0.9, tallest=0.5), labelled_by(0.1, 0.9, tallest=0.5, opinions=False)
+    assert alone.opinions is None
+    for name in ("movie", "active", "ignored", "spikes", "snr"):
+        np.testing.assert_array_equal(getattr(asked, name), getattr(alone, name), err_msg=name)
+
+
+def test_the_annotators_that_are_asked_stand_for_those_that_are_drawn():
+    settings = ActivitySettings(tallest_probability=0.3)
+    asked = conventions(settings)
+    weights = [probability for _, probability in asked]
+    assert sum(weights) == pytest.approx(1)
+    drawn = [draw_convention(np.random.default_rng(seed), settings) for seed in range(2000)]
+    for figure in (lambda c: np.log(c.smallest), lambda c: c.doubtful, lambda c: float(c.tallest)):
+        expected = float(np.mean([figure(convention) for convention in drawn]))
+        assert np.average([figure(c) for c, _ in asked], weights=weights) == pytest.approx(expected, rel=0.05)
 
 
 def test_a_transient_that_rides_on_another_is_labelled_by_itself():

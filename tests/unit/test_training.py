@@ -42,7 +42,18 @@ def job(number: int = 0, seed: int = 0, **settings) -> FieldJob:
 
 
 def assert_same_example(one, other):
-    for name in ("channels", "active", "judged", "neighbours", "snr", "baseline", "diameters"):
+    arrays = {
+        "channels",
+        "active",
+        "judged",
+        "taught",
+        "weight",
+        "neighbours",
+        "snr",
+        "baseline",
+        "diameters",
+    }
+    for name in arrays:
         np.testing.assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)
     assert (one.frame_rate, one.pixel_size) == (other.frame_rate, other.pixel_size)
 
@@ -56,6 +67,17 @@ def test_an_example_holds_what_the_network_is_given_of_every_roi():
     for name in ("active", "judged", "neighbours", "baseline"):
         assert getattr(example, name).shape == (n_rois, n_frames), name
     assert example.snr.shape == example.diameters.shape == (n_rois,)
+
+
+def test_an_example_is_taught_what_all_annotators_say_where_that_is_asked_for():
+    alone, asked = job().make(), replace(job(), all_annotators=True).make()
+    np.testing.assert_array_equal(alone.taught, alone.active)
+    np.testing.assert_array_equal(alone.weight, alone.judged)
+    for name in ("channels", "active", "judged", "neighbours"):
+        np.testing.assert_array_equal(getattr(alone, name), getattr(asked, name), err_msg=name)
+    assert ((asked.taught > 0) & (asked.taught < 1)).any()
+    assert ((asked.weight > 0) & (asked.weight < 1)).any()
+    assert replace(job(), all_annotators=True).settings != job().settings
 
 
 def test_parts_and_numbers_give_different_fields():

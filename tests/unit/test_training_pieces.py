@@ -89,6 +89,15 @@ def test_pieces_lie_where_something_is_known():
     assert (judged.sum(axis=1) >= 20).all()
 
 
+def test_pieces_hold_what_is_taught_and_how_much_it_counts():
+    known = example()
+    known.taught[:], known.weight[:] = known.active * np.float16(0.75), 0.5
+    for altered in (False, True):
+        _, taught, weight = draw(Pieces([Share([known], altered=altered)], LENGTH, 8), 20)
+        assert set(np.unique(taught)) == {0, 0.75}
+        assert set(np.unique(weight)) <= {0, 0.5}
+
+
 def test_a_short_recording_is_followed_by_frames_that_do_not_count():
     channels, _, judged = draw(Pieces([Share([example(n_frames=115)])], 150, 4), 3)
     assert channels.shape == (12, 150, len(CHANNELS))

@@ -119,7 +119,8 @@ def example_of(labelled: LabelledMovie, options: TraceOptions) -> Example:
         channels = traces.channels(slice(None)).astype(np.float16)
     active = np.ascontiguousarray(labelled.active.T[rows])
     judged = np.ascontiguousarray(labelled.judged.T[rows])
-    taught, weight = active, judged
+    taught: NDArray[Any] = active
+    weight: NDArray[Any] = judged
     if labelled.opinions is not None:
         taught, weight = labelled.opinions.called.T[rows], labelled.opinions.judging.T[rows]
     if labelled.snr is None:
