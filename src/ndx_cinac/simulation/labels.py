@@ -88,6 +88,7 @@ def conventions(settings: ActivitySettings, n_sizes: int = 6) -> list[tuple[Conv
     The smallest rises are the middles of `n_sizes` ranges that are equally probable.
     """
     low, high = settings.smallest_transient
+    n_sizes = n_sizes if high > low else 1
     parts = (np.arange(n_sizes) + 0.5) / n_sizes
     sizes = low * (high / low) ** parts if low > 0 else np.zeros(1)
     kinds = ((True, settings.tallest_probability), (False, 1 - settings.tallest_probability))
