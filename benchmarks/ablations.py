@@ -67,7 +67,10 @@ class LonelyFieldJob(FieldJob):
             )
             parts.append(example_of(labelled, self.traces))
         joined = {name: np.concatenate([getattr(part, name) for part in parts]) for name in ROWS}
-        return Example(**joined, frame_rate=field.frame_rate, pixel_size=field.pixel_size)
+        nobody = np.zeros((0, *joined["active"].shape), np.int8)
+        return Example(
+            **joined, by_annotator=nobody, frame_rate=field.frame_rate, pixel_size=field.pixel_size
+        )
 
     @property
     def settings(self) -> dict[str, object]:  # noqa: D102 - as its parent's

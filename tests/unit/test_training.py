@@ -194,6 +194,35 @@ def test_calibration_moves_the_best_threshold_to_one_half():
     assert (active == (values >= 0.5)).mean() > 0.99
 
 
+def test_the_threshold_serves_the_annotator_best_whom_it_serves_least():
+    size = np.zeros((40, 300), np.float32)
+    size[:, 10::20] = np.random.default_rng(0).random((40, 15))
+    logits = np.where(size > 0, 8 * size - 4, -8).astype(np.float32)
+    generous, strict = size > 0.2, size > 0.8
+    judged = np.ones(size.shape, bool)
+
+    def smallest_found(active, *annotators):
+        each = [np.stack(annotators).astype(np.int8)] if annotators else []
+        found = calibrate([logits], [active], [judged], each)
+        return (-found.shift * found.temperature + 4) / 8
+
+    low, high = smallest_found(generous), smallest_found(strict)
+    between = smallest_found(generous, generous, strict)
+    assert low + 0.05 < between < high - 0.05
+    assert smallest_found(generous, generous) == pytest.approx(low)
+
+
+def test_what_an_annotator_holds_doubtful_does_not_move_the_threshold():
+    size = np.zeros((40, 300), np.float32)
+    size[:, 10::20] = np.random.default_rng(0).random((40, 15))
+    logits = np.where(size > 0, 8 * size - 4, -8).astype(np.float32)
+    judged = np.ones(size.shape, bool)
+    each = np.where(size > 0.8, 1, np.where(size > 0.2, -1, 0)).astype(np.int8)
+    found = calibrate([logits], [size > 0.8], [judged], [each[None]])
+    strict = calibrate([logits], [size > 0.8], [judged], [(size > 0.8)[None].astype(np.int8)])
+    assert found.best_probability < strict.best_probability
+
+
 def test_reliability_counts_how_often_each_probability_was_true():
     rows = reliability(np.array([0.05, 0.05, 0.95, 1.0]), np.array([False, True, True, True]))
     assert rows == [

@@ -31,6 +31,7 @@ def example(n_frames: int = 400, value: float = 0.0, n_rois: int = 3) -> Example
         judged=np.ones((n_rois, n_frames), bool),
         taught=active.astype(np.float16),
         weight=np.ones((n_rois, n_frames), np.float16),
+        by_annotator=np.zeros((0, n_rois, n_frames), np.int8),
         neighbours=neighbours,
         snr=np.ones(n_rois, np.float32),
         baseline=np.zeros((n_rois, n_frames), np.float32),

@@ -32,18 +32,21 @@ class RoiTruth:
 
 @dataclass(frozen=True)
 class Opinions:
-    """What all annotators together say of a field, arrays of float32, shape (n_frames, n_rois), from 0 to 1.
+    """What all annotators say of a field.
 
     Attributes
     ----------
-    called : ndarray
+    called : ndarray of float32, shape (n_frames, n_rois)
         Of those who judge a frame, the share that calls the ROI active in it; 0 where nobody judges.
-    judging : ndarray
+    judging : ndarray of float32, shape (n_frames, n_rois)
         The share that judges it: the others hold it doubtful.
+    each : ndarray of int8, shape (n_annotators, n_frames, n_rois)
+        What each of them says: 1 active, 0 not, -1 doubtful.
     """
 
     called: NDArray[np.float32]
     judging: NDArray[np.float32]
+    each: NDArray[np.int8]
 
 
 def truth_of(
@@ -93,13 +96,15 @@ def opinions_of(
     """Return what annotators, each with a probability, say of the same ROIs; see `truth_of`."""
     shape = (len(rois), cells.course.shape[1])
     called, judging = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
-    for convention, probability in annotators:
+    each = np.zeros((len(annotators), *shape[::-1]), np.int8)
+    for (convention, probability), labels in zip(annotators, each, strict=True):
         seen = replace(cells, activity=cells.activity.labelled_by(convention))
         truth = truth_of(rois, seen, background, defects)
         called += np.float32(probability) * truth.active
         judging += np.float32(probability) * ~truth.ignored
+        labels[:] = (truth.active.astype(np.int8) - truth.ignored).T
     called = np.divide(called, judging, out=np.zeros_like(called), where=judging > 0)
-    return Opinions(np.ascontiguousarray(called.T), np.ascontiguousarray(judging.T))
+    return Opinions(np.ascontiguousarray(called.T), np.ascontiguousarray(judging.T), each)
 
 
 def _either(chosen: tuple[int, ...], cells: FieldCells) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:

@@ -272,7 +272,9 @@ def _calibrate(
     held_out = [example for several in chosen for example in several]
     predict = predictor(network)
     logits = [predict(e.channels.astype(np.float32)) for e in held_out]
-    return calibrate(logits, [e.active for e in held_out], [e.judged for e in held_out]), words
+    each = [e.by_annotator for e in held_out] if all(len(e.by_annotator) for e in held_out) else []
+    found = calibrate(logits, [e.active for e in held_out], [e.judged for e in held_out], each)
+    return found, words + (f", by {len(each[0])} annotators" if each else "")
 
 
 def _words(sources: Sequence[Source]) -> str:

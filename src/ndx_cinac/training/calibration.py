@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import expit, logit
 
-from ..evaluation import score_activity
+from ..evaluation.activity import count_activity
 
 THRESHOLDS = np.round(np.arange(0.1, 0.8, 0.025), 3)
 """Probabilities that are tried as thresholds."""
@@ -25,7 +25,8 @@ class Calibration:
     temperature, shift : float
         What `networks.with_probability` takes.
     best_probability : float
-        The probability, before the last shift, at which transients are found best: it is moved to 0.5.
+        The probability, before the last shift, at which frames and transients are found best: it is moved to
+        0.5.
     """
 
     temperature: float
@@ -37,21 +38,36 @@ def calibrate(
     logits: Sequence[NDArray[np.float32]],
     active: Sequence[NDArray[np.bool_]],
     judged: Sequence[NDArray[np.bool_]],
+    by_annotator: Sequence[NDArray[np.int8]] = (),
 ) -> Calibration:
     """Fit temperature and shift to fields that the network was not trained on.
 
     Maximum likelihood gives both; then a further shift moves the probability at which frames and transients
-    are found best (mean of frame and event F1, averaged over fields) to 0.5.
+    are found best (mean of frame and event F1, averaged over fields) to 0.5. Where annotators differ it is
+    the probability that serves the one best whom it serves least: who will judge a prediction is not known.
 
     Parameters
     ----------
     logits, active, judged : sequences of ndarray, shape (n_rois, n_frames)
         What the network gave for each field, what is true, and where that counts.
+    by_annotator : sequence of ndarray of int8, shape (n_annotators, n_rois, n_frames)
+        What each of several annotators says of each field: 1 active, 0 not, -1 doubtful. Without them
+        `active` and `judged` are the only ones.
     """
     pooled = np.concatenate([values[where] for values, where in zip(logits, judged, strict=True)])
     truth = np.concatenate([values[where] for values, where in zip(active, judged, strict=True)])
     slope, offset = _fit_logistic(pooled.astype(np.float64), truth)
-    best = max(THRESHOLDS, key=lambda threshold: _quality(threshold, slope, offset, logits, active, judged))
+    several: list[tuple[Sequence[NDArray[np.bool_]], Sequence[NDArray[np.bool_]]]] = [
+        ([each[number] == 1 for each in by_annotator], [each[number] >= 0 for each in by_annotator])
+        for number in range(len(by_annotator[0]) if by_annotator else 0)
+    ]
+
+    def quality(threshold: float) -> float:
+        cut = (float(logit(threshold)) - offset) / slope
+        calls = [values >= cut for values in logits]
+        return min(_quality(calls, truth, where) for truth, where in several or [(active, judged)])
+
+    best = max(THRESHOLDS, key=quality)
     return Calibration(temperature=1 / slope, shift=offset - float(logit(best)), best_probability=float(best))
 
 
@@ -89,19 +105,14 @@ def _fit_logistic(logits: NDArray[np.float64], truth: NDArray[np.bool_]) -> tupl
 
 
 def _quality(
-    threshold: float,
-    slope: float,
-    offset: float,
-    logits: Sequence[NDArray[np.float32]],
+    calls: Sequence[NDArray[np.bool_]],
     active: Sequence[NDArray[np.bool_]],
     judged: Sequence[NDArray[np.bool_]],
 ) -> float:
-    """Mean over fields with transients of frame and event F1 at a probability."""
-    cut = (float(logit(threshold)) - offset) / slope
+    """Mean over fields with transients of frame and event F1 of what is called active."""
     values = []
-    for field_logits, truth, where in zip(logits, active, judged, strict=True):
-        if truth.any():
-            calls = (field_logits >= cut).astype(np.float32)
-            scores = score_activity(calls.T, truth.T, ~where.T)
+    for called, truth, where in zip(calls, active, judged, strict=True):
+        if (truth & where).any():
+            scores = count_activity(called.T, truth.T, where.T).scores(0.5)
             values += [scores.frame_f1, scores.event_f1]
     return float(np.nanmean(values)) if values else 0.0

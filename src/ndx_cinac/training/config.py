@@ -44,12 +44,12 @@ class TrainingConfig:
     """How traces are extracted, here and in every prediction of this classifier."""
     all_annotators: bool = True
     """Whether simulated fields are taught with what all annotators say that the simulation allows for, and
-    not one of them; they are scored and calibrated by one, who differs from field to field."""
+    not one of them; the threshold serves all of them, figures are by one who differs from field to field."""
     n_fields: int = 1500
     """Simulated fields to train on."""
     n_validation_fields: int = 20
     """Further fields that say when to stop."""
-    n_calibration_fields: int = 100
+    n_calibration_fields: int = 300
     """Further fields for the calibration of probabilities and threshold."""
     n_test_fields: int = 100
     """Further fields for the figures on the card."""

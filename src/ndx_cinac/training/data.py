@@ -26,7 +26,7 @@ from .settings import AugmentationSettings, SourceSettings
 
 Part = Literal["training", "calibration", "test", "validation"]
 _PARTS: tuple[Part, ...] = ("training", "calibration", "test", "validation")
-_CACHE_FORMAT = 3
+_CACHE_FORMAT = 4
 """Part of what a cache's fields are known by: raised when examples hold something else."""
 
 
@@ -84,7 +84,10 @@ class FieldJob:
             snr=field.snr,
             opinions=field.opinions,
         )
-        return example_of(labelled, self.traces)
+        made = example_of(labelled, self.traces)
+        if self.part == "calibration":
+            return made
+        return replace(made, by_annotator=made.by_annotator[:0])  # nothing else asks for each of them
 
     def restore(self, arrays: Mapping[str, NDArray[Any]]) -> Example:
         """Put together what was kept of it."""

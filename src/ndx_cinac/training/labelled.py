@@ -76,6 +76,9 @@ class Example:
     taught, weight : ndarray of float16, shape (n_rois, n_frames)
         What it is taught to say, and how much that counts: of all annotators where they are known, else the
         same.
+    by_annotator : ndarray of int8, shape (n_annotators, n_rois, n_frames)
+        What each of all annotators says (1 active, 0 not, -1 doubtful), where they are known; else of
+        length 0.
     neighbours : ndarray of bool, shape (n_rois, n_frames)
         Where an ROI beside it is active.
     snr : ndarray of float32, shape (n_rois,)
@@ -93,6 +96,7 @@ class Example:
     judged: NDArray[np.bool_]
     taught: NDArray[np.float16]
     weight: NDArray[np.float16]
+    by_annotator: NDArray[np.int8]
     neighbours: NDArray[np.bool_]
     snr: NDArray[np.float32]
     baseline: NDArray[np.float32]
@@ -121,8 +125,10 @@ def example_of(labelled: LabelledMovie, options: TraceOptions) -> Example:
     judged = np.ascontiguousarray(labelled.judged.T[rows])
     taught: NDArray[Any] = active
     weight: NDArray[Any] = judged
+    each = np.zeros((0, *active.shape), np.int8)
     if labelled.opinions is not None:
         taught, weight = labelled.opinions.called.T[rows], labelled.opinions.judging.T[rows]
+        each = np.ascontiguousarray(labelled.opinions.each.transpose(0, 2, 1)[:, rows])
     if labelled.snr is None:
         ratio = np.exp(2 * channels[..., CHANNELS.index(SNR_CHANNEL)].astype(np.float32).mean(axis=1))
         snr = np.where((active & judged).any(axis=1), ratio, 0).astype(np.float32)
@@ -134,6 +140,7 @@ def example_of(labelled: LabelledMovie, options: TraceOptions) -> Example:
         judged=judged,
         taught=taught.astype(np.float16),
         weight=weight.astype(np.float16),
+        by_annotator=each,
         neighbours=neighbours_active(labelled)[rows],
         snr=snr,
         baseline=smoothed_trace_scores(labelled.movie, labelled.rois).T[rows].astype(np.float32),
