@@ -150,7 +150,7 @@ class Interrupt:
             raise self.error
 
 
-STAGES = [("sampling the movie", 0.5), ("extracting traces", 0.4), ("predicting activity", 1)]
+STAGES = [("sampling the movie", 0.9), ("extracting traces", 0.4), ("predicting activity", 1)]
 
 
 @pytest.mark.parametrize(("stage", "at"), STAGES)
