@@ -129,6 +129,7 @@ class StoredMovie(Movie):
         self.chunk_frames = 1 if long else self._chunks[0]
         self.temporary_bytes = self.n_frames * self.frame_bytes if long else 0
         self._direct_reads = 0
+        self._may_copy = True
         self._lock = Lock()
         self._copy: FrameFile | None = None
         self._gzip = GzipChunks(dataset) if GzipChunks.can_read(dataset) else None
@@ -152,7 +153,7 @@ class StoredMovie(Movie):
         if self.temporary_bytes:
             with self._lock:
                 self._direct_reads += 1
-                if self._copy is None and self._direct_reads == self.READS_BEFORE_COPY + 1:
+                if self._copy is None and self._may_copy and self._direct_reads > self.READS_BEFORE_COPY:
                     self._make_copy()
         if self._copy is not None:
             return self._copy.read(start, stop)
@@ -194,6 +195,7 @@ class StoredMovie(Movie):
             needed, have = self.temporary_bytes / 1e9, free / 1e9
             text = "No room for a temporary copy of the movie (%.1f GB, %s has %.1f GB): reading will be slow"
             logger.warning(text, needed, folder, have)
+            self._may_copy = False
             return
         copy = FrameFile(self.shape, self.dtype)
         frames, lines, columns = self._chunks

@@ -71,6 +71,8 @@ def test_chunks_of_all_frames_are_read_once_and_kept_in_a_file(benchmarks, tmp_p
     monkeypatch.setattr(movies.StoredMovie.__init__, "__kwdefaults__", {"block_bytes": 2**20})
     times = chunk_reads(benchmarks, tmp_path / "m.nwb", chunks=(4200, 16, 16))
     assert (times == 1).all()
+    looked = chunk_reads(benchmarks, tmp_path / "l.nwb", chunks=(4200, 16, 16), traces=True, n_rois=12)
+    assert (looked == 2).all()  # once for the look at the stored traces, in one place
 
 
 @pytest.fixture(scope="module")
