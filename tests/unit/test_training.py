@@ -212,7 +212,19 @@ def test_the_threshold_serves_the_annotator_best_whom_it_serves_least():
     assert smallest_found(generous, generous) == pytest.approx(low)
 
 
-def test_what_an_annotator_holds_doubtful_does_not_move_the_threshold():
+def test_fields_of_several_simulations_may_have_more_and_fewer_annotators():
+    size = np.zeros((40, 300), np.float32)
+    size[:, 10::20] = np.random.default_rng(0).random((40, 15))
+    logits = np.where(size > 0, 8 * size - 4, -8).astype(np.float32)
+    generous, strict = size > 0.2, size > 0.8
+    judged = np.ones(size.shape, bool)
+    two, one = np.stack([generous, strict]).astype(np.int8), generous[None].astype(np.int8)
+    mixed = [calibrate([logits] * 2, [generous] * 2, [judged] * 2, each) for each in ([two, one], [one, two])]
+    repeated = calibrate([logits] * 2, [generous] * 2, [judged] * 2, [two, np.concatenate([one, one])])
+    assert mixed[0] == mixed[1] == repeated
+
+
+def test_what_an_annotator_holds_doubtful_is_not_held_against_a_call():
     size = np.zeros((40, 300), np.float32)
     size[:, 10::20] = np.random.default_rng(0).random((40, 15))
     logits = np.where(size > 0, 8 * size - 4, -8).astype(np.float32)

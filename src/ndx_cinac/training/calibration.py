@@ -51,21 +51,18 @@ def calibrate(
     logits, active, judged : sequences of ndarray, shape (n_rois, n_frames)
         What the network gave for each field, what is true, and where that counts.
     by_annotator : sequence of ndarray of int8, shape (n_annotators, n_rois, n_frames)
-        What each of several annotators says of each field: 1 active, 0 not, -1 doubtful. Without them
-        `active` and `judged` are the only ones.
+        What each of several annotators says of each field: 1 active, 0 not, -1 doubtful. Fields of different
+        simulations may have more or fewer. Without them `active` and `judged` are the only ones.
     """
     pooled = np.concatenate([values[where] for values, where in zip(logits, judged, strict=True)])
     truth = np.concatenate([values[where] for values, where in zip(active, judged, strict=True)])
     slope, offset = _fit_logistic(pooled.astype(np.float64), truth)
-    several: list[tuple[Sequence[NDArray[np.bool_]], Sequence[NDArray[np.bool_]]]] = [
-        ([each[number] == 1 for each in by_annotator], [each[number] >= 0 for each in by_annotator])
-        for number in range(len(by_annotator[0]) if by_annotator else 0)
-    ]
+    several = _each_annotator(by_annotator) or [(active, judged)]
 
     def quality(threshold: float) -> float:
         cut = (float(logit(threshold)) - offset) / slope
         calls = [values >= cut for values in logits]
-        return min(_quality(calls, truth, where) for truth, where in several or [(active, judged)])
+        return min(_quality(calls, truth, where) for truth, where in several)
 
     best = max(THRESHOLDS, key=quality)
     return Calibration(temperature=1 / slope, shift=offset - float(logit(best)), best_probability=float(best))
@@ -102,6 +99,18 @@ def _fit_logistic(logits: NDArray[np.float64], truth: NDArray[np.bool_]) -> tupl
 
     found = minimize(loss, np.zeros(2), jac=True, method="L-BFGS-B", bounds=[(-2, 2), (-5, 5)])
     return float(np.exp(found.x[0])), float(found.x[1])
+
+
+def _each_annotator(
+    by_annotator: Sequence[NDArray[np.int8]],
+) -> list[tuple[Sequence[NDArray[np.bool_]], Sequence[NDArray[np.bool_]]]]:
+    """Return what is active in each field, and where that counts, by annotator.
+
+    Where a field has fewer than another, each of them stands for several.
+    """
+    most = max(map(len, by_annotator), default=0)
+    said = [[each[number * len(each) // most] for each in by_annotator] for number in range(most)]
+    return [([each == 1 for each in fields], [each >= 0 for each in fields]) for fields in said]
 
 
 def _quality(
