@@ -10,6 +10,7 @@ from typing import Any
 
 import h5py
 import numpy as np
+from h5py._objects import phil as hdf5_lock
 from numpy.typing import NDArray
 
 from .threads import n_cores
@@ -100,7 +101,10 @@ class GzipChunks:
         """Return a chunk as stored; nothing where it was never written or went past the filters."""
         if self._dataset.id.get_chunk_info_by_coord(corner).byte_offset is None:
             return b""
-        mask, content = self._dataset.id.read_direct_chunk(corner)
+        # h5py before 3.16 forgets its lock here (its pull request 2764). Where the file is a Python object,
+        # as a streamed one is, another thread could call HDF5 in the midst of this: wrong bytes, or a crash.
+        with hdf5_lock:
+            mask, content = self._dataset.id.read_direct_chunk(corner)
         return b"" if mask else bytes(content)
 
     def _place(

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+from h5py._objects import phil as hdf5_lock
 
 SIGNATURE = b"GCOL\x01\x00\x00\x00"
 LARGEST_FILE = 2**28
@@ -93,7 +94,8 @@ def _stored_entries(dataset: h5py.Dataset) -> bytes:
             return file.read(size)
     parts = []
     for index in range(dataset.id.get_num_chunks()):
-        mask, part = dataset.id.read_direct_chunk(dataset.id.get_chunk_info(index).chunk_offset)
+        with hdf5_lock:  # h5py before 3.16 forgets it here: see chunk_reading
+            mask, part = dataset.id.read_direct_chunk(dataset.id.get_chunk_info(index).chunk_offset)
         if dataset.id.get_create_plist().get_nfilters() and not mask:
             what = "its lists are compressed"
             raise OSError(what)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
+import time
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 
 import h5py
 import numpy as np
@@ -93,3 +96,30 @@ def test_damaged_chunks_are_left_to_hdf5(file, content):
     data.id.write_direct_chunk((10, 0, 0), content)
     assert GzipChunks(data).read(slice(8, 12)) is None
     np.testing.assert_array_equal(GzipChunks(data).read(slice(0, 10)), FRAMES[:10])
+
+
+class SlowFile(io.BytesIO):
+    """A file in memory that lets other threads run between the steps of a read, as a streamed one does."""
+
+    def seek(self, *to):
+        place = super().seek(*to)
+        time.sleep(0)
+        return place
+
+    def readinto(self, buffer):
+        time.sleep(0)
+        return super().readinto(buffer)
+
+
+def test_threads_that_read_one_python_file_do_not_disturb_each_other(tmp_path):
+    with h5py.File(tmp_path / "m.h5", "w") as file:
+        for name in ("a", "b"):
+            file.create_dataset(name, data=FRAMES, chunks=(1, 5, 5), **GZIP)
+    with (
+        h5py.File(SlowFile((tmp_path / "m.h5").read_bytes()), "r") as file,
+        ThreadPoolExecutor(4) as pool,
+    ):
+        readers = [GzipChunks(file[name]) for name in ("a", "b", "a", "b")]
+        for found in pool.map(lambda reader: [reader.read() for _ in range(5)], readers):
+            for frames in found:  # None where a chunk came with the bytes of another place
+                np.testing.assert_array_equal(frames, FRAMES)
