@@ -80,6 +80,11 @@ def device_description() -> str:
     return f"CPU, {cores} thread{'s' if cores > 1 else ''}"
 
 
+def use_threads(number: int) -> None:
+    """Let TensorFlow compute with so many threads; before it has computed anything."""
+    tensorflow().config.threading.set_intra_op_parallelism_threads(number)
+
+
 def keras_versions() -> dict[str, str]:
     """Versions of Keras and of its backend."""
     return {"keras": str(keras.__version__), BACKEND: str(_library.__version__)}

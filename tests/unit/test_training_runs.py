@@ -7,6 +7,8 @@ import os
 import signal
 import subprocess
 import sys
+import textwrap
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from ndx_cinac.classifiers import load_classifier
 from ndx_cinac.errors import ClassifierError, ConfigError, OutputError
 from ndx_cinac.evaluation import score_activity
 from ndx_cinac.prediction import predict_recording
+from ndx_cinac.threads import n_cores
 from ndx_cinac.traces import CHANNELS, TraceOptions
 from ndx_cinac.training import (
     AugmentationSettings,
@@ -38,6 +41,7 @@ SETTINGS = {
     **{"n_fields": 2, "n_validation_fields": 1, "n_calibration_fields": 2, "n_test_fields": 1},
     **{"workers": 0, "width": 6, "dilations": [1, 2], "batch_size": 4, "crop_frames": 64},
     **{"steps": 70, "validate_every": 20, "checkpoint_every": 15, "warm_up_steps": 5, "figures": False},
+    "side_by_side": False,
 }
 CONFIG = TrainingConfig.from_dict(SETTINGS)
 
@@ -49,6 +53,9 @@ def progress(stage, done, total):
         os.kill(os.getpid(), signal.SIGKILL)
 train_activity(TrainingConfig.from_dict(json.loads(sys.argv[1])), sys.argv[2], progress)
 """
+
+
+KILLED_SIDE_BY_SIDE = KILLED.replace('training" and done >= 120:  # the second network', 'training":')
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +88,41 @@ def test_a_killed_training_goes_on_to_the_same_classifier_bit_for_bit(whole, cac
     assert again.metrics == card.metrics
     assert not (tmp_path / "killed-in-progress").exists()
     assert [done for stage, done, _ in stages if stage == "training"] == [120, 140]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="there is no such signal here")
+@pytest.mark.skipif(n_cores() < 2, reason="one core is not shared")
+def test_networks_trained_side_by_side_are_those_of_a_killed_training_too(cached, tmp_path):
+    beside = replace(cached, side_by_side=True, steps=400)
+    script, settings = tmp_path / "killed.py", json.dumps(beside.to_dict())
+    script.write_text(f"if __name__ == '__main__':\n{textwrap.indent(KILLED_SIDE_BY_SIDE, '    ')}")
+    killed = subprocess.run(
+        [sys.executable, script, settings, tmp_path / "killed"], capture_output=True, text=True
+    )
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    folder = tmp_path / "killed-in-progress"
+    states = [load_step(folder / name) for name in ("state.npz", "state-2.npz")]
+    time.sleep(1)
+    assert [load_step(folder / name) for name in ("state.npz", "state-2.npz")] == states  # nobody goes on
+    stages = []
+    card = train_activity(beside, tmp_path / "killed", lambda *step: stages.append(step), resume=True)
+    whole = train_activity(beside, tmp_path / "whole")
+    assert card.sha256 == whole.sha256
+    assert card.training["curve"] == whole.training["curve"]
+    assert card.training["further networks"] == whole.training["further networks"]
+    assert card.training["further networks"][0]["curve"] != card.training["curve"]
+    steps = [done for stage, done, _ in stages if stage == "training"]
+    assert steps == sorted(steps)
+    assert steps[-1] == 800
+
+
+def load_step(state):
+    """Return the step of a checkpoint; 0 where there is none."""
+    if not state.exists():
+        return 0
+    with np.load(state) as stored:
+        return json.loads(str(stored["record"]))["course"]["step"]
 
 
 def test_the_same_seed_gives_the_same_file_and_another_seed_another(whole, cached, tmp_path):

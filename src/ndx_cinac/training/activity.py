@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +15,20 @@ from ..classifiers import ModelCard, save_classifier
 from ..errors import CinacError, ConfigError, MissingExtraError
 from ..extras import require
 from ..progress import Progress, silent
+from ..threads import n_cores
 from ..traces import TraceOptions
 from .calibration import Calibration, calibrate
-from .card import Made, write_card
+from .card import Made, Seen, write_card
 from .checkpoints import Checkpoints, check_output
 from .config import TrainingConfig
 from .examples import MadeExamples
 from .labelled import Example
-from .loop import Course, LoopSettings, Training
+from .loop import Course, LoopSettings, Training, restore_finished
 from .measures import describe_sources, validate
 from .network import finish, frame_loss, inputs, new_network, predictor
 from .parents import Parent, freeze_statistics, load_parent
 from .pieces import Pieces, Share
+from .side_by_side import run_side_by_side
 from .sources import Source, plan_sources
 
 _log = logging.getLogger(__name__)
@@ -110,6 +112,7 @@ def _make(
     started = time.monotonic()
     examples = MadeExamples(config, sources, checkpoints.folder, progress)
     examples.make("training", "validation")
+    seen = Seen.of(e for _, _, several in examples.of("training") for e in several)
     made = time.monotonic()
     network, courses = _networks(config, parent, examples, checkpoints, progress)
     trained = time.monotonic()
@@ -121,7 +124,7 @@ def _make(
         Made(
             config=config,
             sources=sources,
-            examples=[e for _, _, several in examples.of("training") for e in several],
+            seen=seen,
             parent=parent,
             inputs=inputs(config.traces, network),
             metrics=metrics,
@@ -144,19 +147,64 @@ def _networks(
     checkpoints: Checkpoints,
     progress: Progress,
 ) -> tuple[Any, list[Course]]:
-    """Train one network after another and return their average, and how each training went."""
+    """Train one network, or several, and return their average, and how each training went."""
     if parent is not None:
         return parent.network, [_train(config, parent.network, examples, checkpoints, progress)]
     from ..networks import average_networks
 
+    members = [
+        Member(
+            replace(config, seed=config.seed + number),
+            examples.sources,
+            checkpoints.of(str(number + 1)) if number else checkpoints,
+            max(1, n_cores() // config.networks),
+        )
+        for number in range(config.networks)
+    ]
+    if config.networks > 1 and config.side_by_side and _on_several_cores():
+        examples.forget("training")  # each process has them in memory by itself
+        run_side_by_side(_train_member, members, progress)
     networks, courses = [], []
-    for number in range(config.networks):
-        seeded = replace(config, seed=config.seed + number)
-        kept = checkpoints.of(str(number + 1)) if number else checkpoints
-        networks.append(new_network(seeded))
-        told = _part_of(progress, number, config.networks)
-        courses.append(_train(seeded, networks[-1], examples, kept, told))
+    for number, member in enumerate(members):
+        networks.append(new_network(member.config))
+        course = restore_finished(networks[-1], member.checkpoints, _loop(config))
+        if course is None:
+            told = _part_of(progress, number, config.networks)
+            course = _train(member.config, networks[-1], examples, member.checkpoints, told)
+        courses.append(course)
     return average_networks(networks), courses
+
+
+@dataclass(frozen=True)
+class Member:
+    """One of several networks, as the process that trains it is told of it."""
+
+    config: TrainingConfig
+    """With the seed that is this network's own."""
+    sources: Sequence[Source]
+    """What it is trained on."""
+    checkpoints: Checkpoints
+    """Where its training is kept."""
+    threads: int
+    """Its share of the cores."""
+
+
+def _on_several_cores() -> bool:
+    """Whether there are cores to share, and no GPU, which several processes would fight for."""
+    from ..backend import BACKEND, device_description
+
+    return BACKEND == "tensorflow" and n_cores() > 1 and device_description().startswith("CPU")
+
+
+def _train_member(member: Member, progress: Progress) -> None:
+    """Train one of several networks, in a process of its own, and leave it among its checkpoints."""
+    from ..backend import use_threads
+
+    use_threads(member.threads)
+    config = replace(member.config, workers=0)
+    examples = MadeExamples(config, member.sources, member.checkpoints.folder, silent)
+    examples.make("training", "validation")  # they are there already
+    _train(config, new_network(config), examples, member.checkpoints, progress)
 
 
 def _part_of(progress: Progress, number: int, total: int) -> Progress:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..classifiers import ModelCard
 from .calibration import Calibration
@@ -28,6 +29,28 @@ KNOWN_FAILURES = (
 
 
 @dataclass(frozen=True)
+class Seen:
+    """What the movies and ROIs that were trained on are like."""
+
+    frame_rates: list[float]
+    """Of each movie, Hz."""
+    pixel_sizes: list[float]
+    """Of each movie, micrometres."""
+    diameters: NDArray[np.floating[Any]]
+    """Of each ROI, pixels."""
+
+    @classmethod
+    def of(cls, examples: Iterable[Example]) -> Seen:
+        """Take the figures of examples, not the examples."""
+        several = list(examples)
+        return cls(
+            [each.frame_rate for each in several],
+            [each.pixel_size for each in several],
+            np.concatenate([each.diameters for each in several]),
+        )
+
+
+@dataclass(frozen=True)
 class Made:
     """All that a card is written from.
 
@@ -37,8 +60,8 @@ class Made:
         The settings.
     sources : sequence of Source
         What was trained on.
-    examples : sequence of Example
-        Those of the training part, for the ranges.
+    seen : Seen
+        What the examples of the training part were like, for the ranges.
     parent : Parent or None
         What it was trained from.
     inputs, metrics : mapping
@@ -55,7 +78,7 @@ class Made:
 
     config: TrainingConfig
     sources: Sequence[Source]
-    examples: Sequence[Example]
+    seen: Seen
     parent: Parent | None
     inputs: Mapping[str, Any]
     metrics: Mapping[str, Any]
@@ -68,8 +91,7 @@ class Made:
 def write_card(made: Made) -> ModelCard:
     """Write the card."""
     config, parent = made.config, None if made.parent is None else made.parent.card
-    diameters = np.concatenate([example.diameters for example in made.examples])
-    low, high = (float(v) for v in np.percentile(diameters, [1, 99]))
+    low, high = (float(v) for v in np.percentile(made.seen.diameters, [1, 99]))
     return ModelCard(
         name=config.name,
         version=config.version,
@@ -77,8 +99,8 @@ def write_card(made: Made) -> ModelCard:
         description=_description(made),
         definition=config.definition,
         inputs=made.inputs,
-        frame_rates=_range([e.frame_rate for e in made.examples], 1, parent.frame_rates if parent else None),
-        pixel_sizes=_range([e.pixel_size for e in made.examples], 2, parent.pixel_sizes if parent else None),
+        frame_rates=_range(made.seen.frame_rates, 1, parent.frame_rates if parent else None),
+        pixel_sizes=_range(made.seen.pixel_sizes, 2, parent.pixel_sizes if parent else None),
         roi_diameters=_range([low, high], 1, parent.roi_diameters if parent else None),
         training=_training(made),
         metrics=made.metrics,

@@ -74,6 +74,9 @@ class TrainingConfig:
     networks: int = 2
     """Networks that are trained on the same examples from different random numbers, and averaged. One that is
     trained from a parent stays one."""
+    side_by_side: bool = True
+    """Whether several networks are trained at the same time, each in a process of its own with its share of
+    the cores. On a GPU, with JAX, or on one core they are trained in turn all the same."""
     steps: int = 20000
     """Steps of the optimiser, for each network."""
     batch_size: int = 24

@@ -55,7 +55,12 @@ class MadeExamples:
 
     def shares(self) -> list[Share]:
         """Return what is trained on."""
+        self.of("training")
         return [
             Share(examples, source.weight, altered=not source.simulated)
             for source, examples in zip(self.sources, self._made["training"], strict=True)
         ]
+
+    def forget(self, part: Part) -> None:
+        """Free the memory that a part takes; it is read again where it is asked for."""
+        self._made.pop(part, None)

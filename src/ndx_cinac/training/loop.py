@@ -160,6 +160,8 @@ class Training:
             if course.step % REPORT_STEPS == 0 or last:
                 progress("training", course.step, settings.steps)
         if course.step < settings.steps:
+            if checkpoints is not None:
+                self._save(checkpoints)
             _log.info("No better validation since step %d: ended at step %d.", course.best_step, course.step)
             progress("training", settings.steps, settings.steps)
         if course.best_score is not None:
@@ -208,3 +210,35 @@ class Training:
         from ..networks import keras
 
         return [keras.ops.convert_to_numpy(variable.value) for variable in self._variables]
+
+
+def restore_finished(network: Any, checkpoints: Checkpoints | None, settings: LoopSettings) -> Course | None:
+    """Give a network the weights that its training left, where that has ended; tell how it went.
+
+    Parameters
+    ----------
+    network : keras.Model
+        Like the one that was trained.
+    checkpoints : Checkpoints or None
+        Where its training was kept.
+    settings : LoopSettings
+        Those of the training.
+
+    Returns
+    -------
+    Course or None
+        None where it has not ended, or not begun.
+    """
+    found = None if checkpoints is None else checkpoints.load()
+    if found is None:
+        return None
+    record, arrays = found
+    course = Course(**record["course"])
+    if course.step < settings.steps and not course.impatient(settings):
+        return None
+    if course.best_score is None:
+        for i, variable in enumerate(network.variables):
+            variable.assign(arrays[f"variable_{i}"])
+    else:
+        network.set_weights([arrays[f"best_{i}"] for i in range(len(network.get_weights()))])
+    return course
