@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 from importlib import import_module
+from importlib.metadata import version
 
 import h5py
 import pytest
@@ -138,7 +140,7 @@ def test_existing_output_is_refused_before_tensorflow_is_loaded(tmp_path, capsys
 
 def test_native_messages_are_dropped_unless_something_fails():
     script = (
-        "import os\nfrom ndx_cinac.cli.commands import _native_messages_aside as aside\n"
+        "import os\nfrom ndx_cinac.quiet_loading import native_messages_aside as aside\n"
         "with aside(show=False): os.write(2, b'noise')\n"
         "try:\n    with aside(show=False): os.write(2, b'cause'); raise OSError\nexcept OSError: pass\n"
         "with aside(show=True): os.write(2, b'asked')\n"
@@ -149,8 +151,8 @@ def test_native_messages_are_dropped_unless_something_fails():
 
 def test_packages_that_are_left_out_while_networks_load_can_be_imported_afterwards():
     script = (
-        "import json\nfrom ndx_cinac.cli.commands import _left_out\n"
-        "with _left_out('json', 'colorsys'):\n"
+        "import json\nfrom ndx_cinac.quiet_loading import left_out\n"
+        "with left_out('json', 'colorsys'):\n"
         "    import json\n"
         "    try:\n        import colorsys\n    except ImportError: print('left out')\n"
         "import colorsys\nprint(json.dumps(colorsys.rgb_to_hsv(0, 0, 0)))\n"
@@ -194,3 +196,33 @@ def test_info_is_valid_json(capsys, monkeypatch):
 def test_rois_and_global_options_are_parsed():
     options = build_parser().parse_args(["predict", "a.nwb", "--rois", "0", "3", "5", "--mode", "standalone"])
     assert (options.rois, options.mode, options.run) == ([0, 3, 5], "standalone", "predict:predict")
+
+
+def test_the_module_runs_like_the_script_and_says_its_version():
+    command = [sys.executable, "-m", "ndx_cinac", "--version"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == f"ndx-cinac {version('ndx-cinac')}\n"
+
+
+@pytest.mark.tensorflow
+def test_facts_about_the_machine_come_without_what_native_code_says():
+    pytest.importorskip("tensorflow")
+    done = subprocess.run([sys.executable, "-m", "ndx_cinac", "info"], capture_output=True, text=True)
+    assert done.returncode == 0
+    assert done.stderr == ""
+    assert "CPU" in done.stdout
+
+
+@pytest.mark.tensorflow
+def test_tensorflow_is_loaded_without_packages_that_nothing_here_uses():
+    pytest.importorskip("tensorflow")
+    script = (
+        "import sys\nfrom ndx_cinac.quiet_loading import load_networks\nload_networks()\n"
+        "print('tensorflow' in sys.modules, {'jax', 'sklearn', 'matplotlib'} & set(sys.modules))"
+    )
+    environment = {**os.environ, "KERAS_BACKEND": "tensorflow"}
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, env=environment, check=True
+    )
+    assert done.stdout.strip() == "True set()"
+    assert done.stderr == ""

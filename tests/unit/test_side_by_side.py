@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import subprocess
@@ -15,7 +16,9 @@ from ndx_cinac.training.side_by_side import run_side_by_side
 
 
 def write(folder_and_name, progress):
-    """Leave a file, and tell of three steps."""
+    """Leave a file, tell of three steps, and say what it does."""
+    logging.getLogger("ndx_cinac.any").info("writing %s", folder_and_name[1])
+    logging.getLogger("ndx_cinac.any").debug("and that is all")
     folder, name = folder_and_name
     for step in range(1, 4):
         progress("ignored", step, 3)
@@ -49,13 +52,16 @@ def lives(path) -> bool:
     return True
 
 
-def test_each_argument_has_a_process_and_their_steps_are_added(tmp_path):
+def test_each_argument_has_a_process_and_their_steps_are_added(tmp_path, caplog):
     told = []
+    caplog.set_level(logging.INFO, "ndx_cinac")
     run_side_by_side(write, [(tmp_path, "a"), (tmp_path, "b")], lambda *step: told.append(step))
     numbers = {(tmp_path / name).read_text() for name in "ab"}
     assert len(numbers) == 2
     assert str(os.getpid()) not in numbers
     assert told[-1] == ("training", 6, 6)
+    assert sorted(caplog.messages) == ["writing a", "writing b"]
+    assert {record.name for record in caplog.records} == {"ndx_cinac.any"}
     assert [done for _, done, _ in told] == sorted(done for _, done, _ in told)
 
 

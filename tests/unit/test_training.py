@@ -18,6 +18,7 @@ from ndx_cinac.training.calibration import calibrate, reliability
 from ndx_cinac.training.data import FieldJob, make_examples
 
 SMALL = TrainingConfig(
+    side_by_side=False,
     simulation=SimulationConfig(
         movie=MovieSettings(shape=(32, 32), n_frames=(120, 150)), cells=CellSettings(number=(3, 5))
     ),

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import sys
-import tempfile
 from argparse import Namespace
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
 from ..errors import MissingExtraError, ReadingError
+from ..quiet_loading import load_networks, native_messages_aside
 from ..writing import OutputOptions, check_output
 from .printing import printable
 
@@ -21,7 +17,7 @@ def demo(options: Namespace) -> None:
     """Simulate, predict, score and draw in one folder."""
     from .demo import require_packages, run_demo
 
-    with _native_messages_aside(show=options.verbose or options.debug):
+    with native_messages_aside(show=options.verbose or options.debug):
         require_packages()
     _load_networks(options)
     run_demo(
@@ -154,48 +150,7 @@ def _progress(options: Namespace) -> Any:
 
 def _load_networks(options: Namespace) -> str:
     """Load TensorFlow and return the device; what its C++ code says is shown on request or failure."""
-    with _native_messages_aside(show=options.verbose or options.debug), _left_out("sklearn", "matplotlib"):
-        from ..networks import device_description
-
-        return device_description()
-
-
-@contextmanager
-def _left_out(*packages: str) -> Iterator[None]:
-    """Let imports go as if packages were not installed; afterwards they can be imported as ever.
-
-    Keras imports scikit-learn and Matplotlib where they are, for wrappers and figures that nothing here uses:
-    a third of the time that TensorFlow takes to load.
-    """
-    modules: dict[str, Any] = sys.modules
-    hidden = [name for name in packages if name not in modules]
-    modules.update(dict.fromkeys(hidden))  # None says that there is no such module
-    try:
-        yield
-    finally:
-        for name in hidden:
-            del modules[name]
-
-
-@contextmanager
-def _native_messages_aside(*, show: bool) -> Iterator[None]:
-    """Keep what native code writes to standard error, and drop it if nothing fails."""
-    if show:
-        yield
-        return
-    sys.stderr.flush()
-    kept = os.dup(2)
-    with tempfile.TemporaryFile() as aside:
-        os.dup2(aside.fileno(), 2)
-        try:
-            yield
-        except BaseException:
-            aside.seek(0)
-            os.write(kept, aside.read())
-            raise
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)
+    return load_networks(show=options.verbose or options.debug)
 
 
 def _say(options: Namespace, text: str) -> None:

@@ -7,6 +7,8 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from ..quiet_loading import load_networks
+
 EXTRAS = {
     "predict": ("tensorflow", "keras", "scipy", "tifffile", "tqdm"),
     "train": ("scikit-learn",),
@@ -71,7 +73,6 @@ def installed_version(package: str) -> str | None:
 def _device() -> str:
     """Return where a network would run, or why none can: that is what a bug report is about then."""
     try:
-        from ..networks import device_description
+        return load_networks()
     except ImportError as error:
         return f"TensorFlow cannot be imported: {error}"
-    return device_description()

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Any, NoReturn
 
+from .. import __version__
 from ..errors import CinacError
 from .printing import printable
 
@@ -83,6 +84,9 @@ def build_parser() -> argparse.ArgumentParser:
         epilog=EPILOG,
         parents=[common],
         formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--version", action="version", version=f"%(prog)s {__version__}", help="print the version and end"
     )
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
     import_module(f"{__package__}.verbs").add_verbs(verbs, common)

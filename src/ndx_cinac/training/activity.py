@@ -18,7 +18,7 @@ from ..progress import Progress, silent
 from ..threads import n_cores
 from ..traces import TraceOptions
 from .calibration import Calibration, calibrate
-from .card import Made, Seen, write_card
+from .card import Look, Made, write_card
 from .checkpoints import Checkpoints, check_output
 from .config import TrainingConfig
 from .examples import MadeExamples
@@ -111,9 +111,16 @@ def _make(
     """Make examples, train, calibrate and measure; return the finished network and its card."""
     started = time.monotonic()
     examples = MadeExamples(config, sources, checkpoints.folder, progress)
-    examples.make("training", "validation")
-    seen = Seen.of(e for _, _, several in examples.of("training") for e in several)
+    apart = config.networks > 1 and parent is None and config.side_by_side and _on_several_cores()
+    if apart:
+        looks = examples.look("training", Look.at)
+        examples.look("validation", Look.at)
+    else:
+        examples.make("training", "validation")
+        looks = [Look.at(e) for _, _, several in examples.of("training") for e in several]
     made = time.monotonic()
+    if apart:
+        run_side_by_side(_train_member, _members(config, sources, checkpoints), progress)
     network, courses = _networks(config, parent, examples, checkpoints, progress)
     trained = time.monotonic()
     calibration, words = _calibrate(config, network, examples, parent)
@@ -124,7 +131,7 @@ def _make(
         Made(
             config=config,
             sources=sources,
-            seen=seen,
+            looks=looks,
             parent=parent,
             inputs=inputs(config.traces, network),
             metrics=metrics,
@@ -152,20 +159,8 @@ def _networks(
         return parent.network, [_train(config, parent.network, examples, checkpoints, progress)]
     from ..networks import average_networks
 
-    members = [
-        Member(
-            replace(config, seed=config.seed + number),
-            examples.sources,
-            checkpoints.of(str(number + 1)) if number else checkpoints,
-            max(1, n_cores() // config.networks),
-        )
-        for number in range(config.networks)
-    ]
-    if config.networks > 1 and config.side_by_side and _on_several_cores():
-        examples.forget("training")  # each process has them in memory by itself
-        run_side_by_side(_train_member, members, progress)
     networks, courses = [], []
-    for number, member in enumerate(members):
+    for number, member in enumerate(_members(config, examples.sources, checkpoints)):
         networks.append(new_network(member.config))
         course = restore_finished(networks[-1], member.checkpoints, _loop(config))
         if course is None:
@@ -189,6 +184,19 @@ class Member:
     """Its share of the cores."""
 
 
+def _members(config: TrainingConfig, sources: Sequence[Source], checkpoints: Checkpoints) -> list[Member]:
+    """Say how each of several networks is trained."""
+    return [
+        Member(
+            replace(config, seed=config.seed + number),
+            sources,
+            checkpoints.of(str(number + 1)) if number else checkpoints,
+            max(1, n_cores() // config.networks),
+        )
+        for number in range(config.networks)
+    ]
+
+
 def _on_several_cores() -> bool:
     """Whether there are cores to share, and no GPU, which several processes would fight for."""
     from ..backend import BACKEND, device_description
@@ -198,6 +206,9 @@ def _on_several_cores() -> bool:
 
 def _train_member(member: Member, progress: Progress) -> None:
     """Train one of several networks, in a process of its own, and leave it among its checkpoints."""
+    from ..quiet_loading import load_networks
+
+    load_networks()
     from ..backend import use_threads
 
     use_threads(member.threads)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,25 +29,20 @@ KNOWN_FAILURES = (
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What the movies and ROIs that were trained on are like."""
+class Look:
+    """What a movie that is trained on is like, and its ROIs."""
 
-    frame_rates: list[float]
-    """Of each movie, Hz."""
-    pixel_sizes: list[float]
-    """Of each movie, micrometres."""
-    diameters: NDArray[np.floating[Any]]
+    frame_rate: float
+    """Hz."""
+    pixel_size: float
+    """Micrometres."""
+    diameters: NDArray[np.float32]
     """Of each ROI, pixels."""
 
     @classmethod
-    def of(cls, examples: Iterable[Example]) -> Seen:
-        """Take the figures of examples, not the examples."""
-        several = list(examples)
-        return cls(
-            [each.frame_rate for each in several],
-            [each.pixel_size for each in several],
-            np.concatenate([each.diameters for each in several]),
-        )
+    def at(cls, example: Example) -> Look:
+        """Take from an example what is said of it."""
+        return cls(example.frame_rate, example.pixel_size, example.diameters)
 
 
 @dataclass(frozen=True)
@@ -60,8 +55,8 @@ class Made:
         The settings.
     sources : sequence of Source
         What was trained on.
-    seen : Seen
-        What the examples of the training part were like, for the ranges.
+    looks : sequence of Look
+        One at each example of the training part, for the ranges.
     parent : Parent or None
         What it was trained from.
     inputs, metrics : mapping
@@ -78,7 +73,7 @@ class Made:
 
     config: TrainingConfig
     sources: Sequence[Source]
-    seen: Seen
+    looks: Sequence[Look]
     parent: Parent | None
     inputs: Mapping[str, Any]
     metrics: Mapping[str, Any]
@@ -91,7 +86,9 @@ class Made:
 def write_card(made: Made) -> ModelCard:
     """Write the card."""
     config, parent = made.config, None if made.parent is None else made.parent.card
-    low, high = (float(v) for v in np.percentile(made.seen.diameters, [1, 99]))
+    rates, sizes = zip(*((look.frame_rate, look.pixel_size) for look in made.looks), strict=True)
+    diameters = np.concatenate([look.diameters for look in made.looks])
+    low, high = (float(v) for v in np.percentile(diameters, [1, 99]))
     return ModelCard(
         name=config.name,
         version=config.version,
@@ -99,8 +96,8 @@ def write_card(made: Made) -> ModelCard:
         description=_description(made),
         definition=config.definition,
         inputs=made.inputs,
-        frame_rates=_range(made.seen.frame_rates, 1, parent.frame_rates if parent else None),
-        pixel_sizes=_range(made.seen.pixel_sizes, 2, parent.pixel_sizes if parent else None),
+        frame_rates=_range(rates, 1, parent.frame_rates if parent else None),
+        pixel_sizes=_range(sizes, 2, parent.pixel_sizes if parent else None),
         roi_diameters=_range([low, high], 1, parent.roi_diameters if parent else None),
         training=_training(made),
         metrics=made.metrics,

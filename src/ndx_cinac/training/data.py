@@ -6,7 +6,7 @@ import hashlib
 import json
 import multiprocessing
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -38,6 +38,7 @@ class Storable(Protocol):
 
 
 Made = TypeVar("Made", bound=Storable, covariant=True)
+Seen = TypeVar("Seen")
 
 
 class Job(Protocol[Made]):
@@ -189,23 +190,50 @@ def make_examples(
     progress : Progress
         Told of each example.
     """
+    return look_at_examples(jobs, _whole, workers=workers, cache=cache, progress=progress)
+
+
+def look_at_examples(
+    jobs: Iterable[Job[Made]],
+    look: Callable[[Made], Seen],
+    *,
+    workers: int = 2,
+    cache: Path | None = None,
+    progress: Progress = silent,
+) -> list[Seen]:
+    """Make examples as `make_examples` does, and return what `look` finds in each, where it is made.
+
+    With a cache they are there for other processes, and this one needs no memory for them.
+    """
     jobs = list(jobs)
-    examples = []
-    for done, example in enumerate(_made(jobs, workers, cache), start=1):
-        examples.append(example)
+    found = []
+    for done, seen in enumerate(_seen(jobs, look, workers, cache), start=1):
+        found.append(seen)
         progress("making examples", done, len(jobs))
-    return examples
+    return found
 
 
-def _made(jobs: list[Job[Made]], workers: int, cache: Path | None) -> Iterator[Made]:
-    """Yield examples one by one, made here or in other processes."""
+def _whole(example: Made) -> Made:  # type: ignore[misc]
+    """Find all of it."""
+    return example
+
+
+def _seen(
+    jobs: list[Job[Made]], look: Callable[[Made], Seen], workers: int, cache: Path | None
+) -> Iterator[Seen]:
+    """Look at examples one by one, made here or in other processes."""
     if workers == 0:
         with _one_thread():
-            yield from (_make_or_load(job, cache) for job in jobs)
+            yield from (_look(job, look, cache) for job in jobs)
         return
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, mp_context=context, initializer=_one_thread) as pool:
-        yield from pool.map(_make_or_load, jobs, [cache] * len(jobs), chunksize=4)
+        yield from pool.map(_look, jobs, [look] * len(jobs), [cache] * len(jobs), chunksize=4)
+
+
+def _look(job: Job[Made], look: Callable[[Made], Seen], cache: Path | None) -> Seen:
+    """Make or load an example, and look at it."""
+    return look(_make_or_load(job, cache))
 
 
 def _one_thread() -> Any:

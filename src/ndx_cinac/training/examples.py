@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ..progress import Progress
 from .config import TrainingConfig
-from .data import Part, make_examples
+from .data import Part, Seen, look_at_examples, make_examples
 from .labelled import Example
 from .measures import Measured
 from .pieces import Share
@@ -43,6 +43,16 @@ class MadeExamples:
         for (part, i, _), example in zip(jobs, made, strict=True):
             self._made[part][i].append(example)
 
+    def look(self, part: Part, look: Callable[[Example], Seen]) -> list[Seen]:
+        """Make the examples of a part for other processes, and return what `look` finds in each."""
+        return look_at_examples(
+            [job for source in self.sources for job in source.jobs.get(part, ())],
+            look,
+            workers=self.config.workers,
+            cache=self._cache,
+            progress=self.progress,
+        )
+
     def of(self, part: Part) -> list[Measured]:
         """Name, weight and examples of each source that has any in a part."""
         if part not in self._made:
@@ -55,12 +65,7 @@ class MadeExamples:
 
     def shares(self) -> list[Share]:
         """Return what is trained on."""
-        self.of("training")
         return [
             Share(examples, source.weight, altered=not source.simulated)
             for source, examples in zip(self.sources, self._made["training"], strict=True)
         ]
-
-    def forget(self, part: Part) -> None:
-        """Free the memory that a part takes; it is read again where it is asked for."""
-        self._made.pop(part, None)

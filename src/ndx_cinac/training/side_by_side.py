@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import signal
@@ -14,6 +15,8 @@ from ..errors import CinacError, PredictionError
 from ..progress import Progress
 
 Argument = TypeVar("Argument")
+
+_package_log = logging.getLogger(__name__.partition(".")[0])
 
 
 def run_side_by_side(
@@ -39,12 +42,13 @@ def run_side_by_side(
         What a call raised, or that a process ended without a word.
     """
     context = multiprocessing.get_context("spawn")
+    level = _package_log.getEffectiveLevel()
     running: dict[Connection, Any] = {}
     done: dict[Connection, tuple[int, int]] = {}
     try:
         for argument in arguments:
             ours, theirs = context.Pipe(duplex=False)
-            process = context.Process(target=_call, args=(theirs, function, argument), daemon=True)
+            process = context.Process(target=_call, args=(theirs, function, argument, level), daemon=True)
             process.start()
             theirs.close()  # so that the pipe ends with the process
             running[ours], done[ours] = process, (0, 0)
@@ -76,13 +80,30 @@ def _hear(pipe: Connection, process: Any, done: dict[Connection, tuple[int, int]
         raise PredictionError(what, fix=fix) from None
     if kind == "failed":
         raise content
+    if kind == "said":
+        name, level, text = content
+        logging.getLogger(name).log(level, "%s", text)
     if kind == "steps":
         done[pipe] = content
     return bool(kind == "finished")
 
 
-def _call(pipe: Connection, function: Callable[[Any, Progress], None], argument: Any) -> None:
+class _Sender(logging.Handler):
+    """Sends what is logged in one of the processes to the one that began it."""
+
+    def __init__(self, pipe: Connection) -> None:
+        super().__init__()
+        self._pipe = pipe
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Send one message."""
+        self._pipe.send(("said", (record.name, record.levelno, record.getMessage())))
+
+
+def _call(pipe: Connection, function: Callable[[Any, Progress], None], argument: Any, log_level: int) -> None:
     """Be one of the processes."""
+    _package_log.addHandler(_Sender(pipe))
+    _package_log.setLevel(log_level)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that began this one is told, and ends it
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
