@@ -45,7 +45,7 @@ class TrainingConfig:
     all_annotators: bool = True
     """Whether simulated fields are taught with what all annotators say that the simulation allows for, and
     not one of them; the threshold serves all of them, figures are by one who differs from field to field."""
-    n_fields: int = 1500
+    n_fields: int = 3000
     """Simulated fields to train on."""
     n_validation_fields: int = 20
     """Further fields that say when to stop."""
@@ -77,7 +77,7 @@ class TrainingConfig:
     side_by_side: bool = True
     """Whether several networks are trained at the same time, each in a process of its own with its share of
     the cores. On a GPU, with JAX, or on one core they are trained in turn all the same."""
-    steps: int = 20000
+    steps: int = 24000
     """Steps of the optimiser, for each network."""
     batch_size: int = 24
     """Pieces of traces per step."""
