@@ -51,6 +51,10 @@ MANY_THREADS = frozenset({"network"})
 REST = "start-up and rest"
 
 
+ONLY_START = "MEASURE_ONLY_START"
+"""Variable of a process that ends when it first reads the movie."""
+
+
 @dataclass(frozen=True)
 class Measured:
     """One prediction.
@@ -80,6 +84,7 @@ class Measured:
 
 def measure(path: Path, *options: str) -> Measured:
     """Predict a file as ``ndx-cinac predict`` does, the output beside it, and measure that."""
+    os.sync()  # a file that was just written is not written to the disk at the prediction's cost
     output = path.with_suffix(".predicted.nwb")
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "MEASURE_START": repr(time.time())}
     command = [sys.executable, __file__, str(path), "-o", str(output), "--overwrite", "-q", *options]
@@ -104,6 +109,19 @@ def measure(path: Path, *options: str) -> Measured:
     inside["stages"][REST] = seconds - sum(inside["stages"].values())
     inside["processor"][REST] = cpu - sum(inside["processor"].values())
     return Measured(seconds, cpu, **inside)
+
+
+def measure_starts(path: Path, number: int) -> list[float]:
+    """Begin to predict a file several times, and return the seconds to each first read of the movie."""
+    os.sync()
+    found = []
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        command = [sys.executable, __file__, str(path), "-o", str(Path(folder) / "output.nwb"), "-q"]
+        for _ in range(number):
+            environment = {**os.environ, ONLY_START: "1", "MEASURE_START": repr(time.time())}
+            done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+            found.append(json.loads(done.stdout.splitlines()[-1])["startup"])
+    return found
 
 
 class Clock:
@@ -171,15 +189,23 @@ def predict_timed(arguments: list[str]) -> None:
     def noted_read(movie: Any, start: int, stop: int) -> NDArray[Any]:
         if not first:
             first.extend((time.time(), time.process_time()))
+            if os.environ.get(ONLY_START):
+                print(json.dumps(time_of(first)), flush=True)
+                os._exit(0)  # nothing is cleared up: the next start has the folder to itself
         return read(movie, start, stop)
 
     movies.StoredMovie.read = noted_read  # type: ignore[method-assign]
     code = main(["predict", *arguments])
     if code:
         sys.exit(code)
-    startup = {"startup": first[0] - float(os.environ["MEASURE_START"]), "startup_cpu": first[1]}
+    startup = time_of(first)
     stages = {"stages": clock.seconds, "processor": clock.processor}
     print(json.dumps({**startup, **stages, "peak_bytes": peak_memory()}))
+
+
+def time_of(first: list[float]) -> dict[str, float]:
+    """Say when the movie was first read: seconds since the process was asked for, and its processor time."""
+    return {"startup": first[0] - float(os.environ["MEASURE_START"]), "startup_cpu": first[1]}
 
 
 def peak_memory() -> int:

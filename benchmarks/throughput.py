@@ -22,11 +22,13 @@ from pathlib import Path
 import h5py
 import numpy as np
 from large_recording import MOVIE, LargeRecording
-from measuring import Measured, count_chunks, describe_machine, measure
+from measuring import Measured, count_chunks, describe_machine, measure, measure_starts
 
 LAYOUTS = {"usual": (10, 256, 256), "all frames x 16 x 16": (0, 16, 16), "one frame each": (1, 512, 512)}
 PART = 128
 """Side, in pixels, of the corner that DeepCINAC is given; more where that holds less than four ROIs."""
+STARTS = 8
+"""Starts in a row that are timed."""
 
 
 def main() -> None:
@@ -39,7 +41,7 @@ def main() -> None:
     parser.add_argument("--peer", type=Path)
     parser.add_argument("--venv", type=Path, default=Path(tempfile.gettempdir()) / "deepcinac-peer")
     parser.add_argument("--folder", type=Path)
-    parser.add_argument("--only", choices=("speed", "layouts", "masks"))
+    parser.add_argument("--only", choices=("speed", "starts", "layouts", "masks"))
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=arguments.folder) as scratch:
         folder = Path(scratch)
@@ -47,6 +49,8 @@ def main() -> None:
         base = LargeRecording(arguments.frames, arguments.rois, arguments.side)
         if arguments.only in (None, "speed"):
             show_speed(base, folder, arguments)
+        if arguments.only in (None, "starts"):
+            show_starts(base, folder)
         if arguments.only in (None, "layouts"):
             show_layouts(base, folder)
         if arguments.only in (None, "masks"):
@@ -69,6 +73,14 @@ def show_speed(recording: LargeRecording, folder: Path, arguments: argparse.Name
         theirs = peer_speed(path, folder, arguments)
         print(f"DeepCINAC 1.1.10 on a part of it: {theirs:.1f} cell-frames per second")
         print(f"ratio: {speed / theirs:.0f}")
+    path.unlink()
+
+
+def show_starts(recording: LargeRecording, folder: Path) -> None:
+    """Print how long it takes to the first frame, several times in a row."""
+    path = replace(recording, level=1).write(folder / "starts.nwb")
+    found = ", ".join(f"{seconds:.1f}" for seconds in measure_starts(path, STARTS))
+    print(f"\nfirst frame read after, {STARTS} times in a row: {found} s")
     path.unlink()
 
 
