@@ -9,7 +9,7 @@ import signal
 import threading
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection, wait
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from ..errors import CinacError, PredictionError
 from ..progress import Progress
@@ -53,8 +53,7 @@ def run_side_by_side(
             theirs.close()  # so that the pipe ends with the process
             running[ours], done[ours] = process, (0, 0)
         while running:
-            for pipe in wait(list(running)):
-                assert isinstance(pipe, Connection)
+            for pipe in cast("list[Connection]", wait(list(running))):
                 if _hear(pipe, running[pipe], done):
                     running.pop(pipe).join()
                 elif all(total for _, total in done.values()):
