@@ -26,10 +26,10 @@ from ndx_cinac.rois import Rois
 from ndx_cinac.simulation import SimulationConfig, simulate_field
 from ndx_cinac.traces import CHANNELS, TraceOptions
 from ndx_cinac.training import TrainingConfig
-from ndx_cinac.training.activity import fit
 from ndx_cinac.training.calibration import calibrate
 from ndx_cinac.training.data import FieldJob, make_examples
 from ndx_cinac.training.labelled import Example, LabelledMovie, example_of
+from ndx_cinac.training.learning import fit
 from ndx_cinac.training.measures import score_examples
 from ndx_cinac.training.network import finish, predictor
 

@@ -190,7 +190,7 @@ def predict_timed(arguments: list[str]) -> None:
         if not first:
             first.extend((time.time(), time.process_time()))
             if os.environ.get(ONLY_START):
-                print(json.dumps(time_of(first)), flush=True)
+                print(json.dumps(start_times(first)), flush=True)
                 os._exit(0)  # nothing is cleared up: the next start has the folder to itself
         return read(movie, start, stop)
 
@@ -198,13 +198,13 @@ def predict_timed(arguments: list[str]) -> None:
     code = main(["predict", *arguments])
     if code:
         sys.exit(code)
-    startup = time_of(first)
+    startup = start_times(first)
     stages = {"stages": clock.seconds, "processor": clock.processor}
     print(json.dumps({**startup, **stages, "peak_bytes": peak_memory()}))
 
 
-def time_of(first: list[float]) -> dict[str, float]:
-    """Say when the movie was first read: seconds since the process was asked for, and its processor time."""
+def start_times(first: list[float]) -> dict[str, float]:
+    """Seconds and processor time from the start of the process to the first read of the movie."""
     return {"startup": first[0] - float(os.environ["MEASURE_START"]), "startup_cpu": first[1]}
 
 

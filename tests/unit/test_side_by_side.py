@@ -25,14 +25,22 @@ def write(folder_and_name, progress):
     (folder / name).write_text(str(os.getpid()))
 
 
-def fail(path, progress):
-    """Fail where there is no path, else wait for ever and say where."""
-    if path is None:
-        what = "it cannot be"
-        raise ConfigError(what, fix="do otherwise")
+def wait(path, progress):
+    """Say where it is, and wait for ever."""
     path.write_text(str(os.getpid()))
     progress("ignored", 1, 2)
     time.sleep(600)
+
+
+def wait_or_fail(kind_and_path, progress):
+    """Wait for ever, or fail as soon as another one does."""
+    kind, path = kind_and_path
+    if kind == "wait":
+        wait(path, progress)
+    while not path.exists() or not path.read_text():
+        time.sleep(0.05)
+    what = "it cannot be"
+    raise ConfigError(what, fix="do otherwise")
 
 
 def end(path, progress):
@@ -68,9 +76,9 @@ def test_each_argument_has_a_process_and_their_steps_are_added(tmp_path, caplog)
 def test_an_error_of_one_is_raised_and_ends_the_others(tmp_path):
     started = time.monotonic()
     with pytest.raises(ConfigError, match=r"it cannot be.*do otherwise"):
-        run_side_by_side(fail, [tmp_path / "waiting", None], lambda *_: None)
+        run_side_by_side(wait_or_fail, [("wait", tmp_path / "a"), ("fail", tmp_path / "a")], lambda *_: None)
     assert time.monotonic() - started < 60
-    assert not (tmp_path / "waiting").exists() or not lives(tmp_path / "waiting")
+    assert not lives(tmp_path / "a")
 
 
 def test_a_process_that_ends_without_a_word_is_named_with_what_to_do(tmp_path):
@@ -83,17 +91,17 @@ def test_an_interruption_ends_all_of_them(tmp_path):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run_side_by_side(fail, [tmp_path / "a"], interrupt)
+        run_side_by_side(wait, [tmp_path / "a"], interrupt)
     assert not lives(tmp_path / "a")
 
 
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from test_side_by_side import fail
+from test_side_by_side import wait
 from ndx_cinac.training.side_by_side import run_side_by_side
 if __name__ == "__main__":
-    run_side_by_side(fail, [Path(sys.argv[1])], lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+    run_side_by_side(wait, [Path(sys.argv[1])], lambda *_: os.kill(os.getpid(), signal.SIGKILL))
 """
 
 

@@ -154,7 +154,7 @@ def test_progress_reaches_the_end_of_each_stage(trained):
 
 @pytest.mark.tensorflow
 def test_the_same_seed_trains_the_same_network():
-    from ndx_cinac.training.activity import fit
+    from ndx_cinac.training.learning import fit
 
     examples = make_examples([job(number) for number in range(2)], workers=0)
     one, other, different = (
@@ -195,12 +195,18 @@ def test_calibration_moves_the_best_threshold_to_one_half():
     assert (active == (values >= 0.5)).mean() > 0.99
 
 
-def test_the_threshold_serves_the_annotator_best_whom_it_serves_least():
+def judged_by_two():
+    """Logits of rises of all sizes, which of them a generous and a strict annotator count, and where."""
     size = np.zeros((40, 300), np.float32)
     size[:, 10::20] = np.random.default_rng(0).random((40, 15))
     logits = np.where(size > 0, 8 * size - 4, -8).astype(np.float32)
     generous, strict = size > 0.2, size > 0.8
     judged = np.ones(size.shape, bool)
+    return logits, generous, strict, judged
+
+
+def test_the_threshold_serves_the_annotator_best_whom_it_serves_least():
+    logits, generous, strict, judged = judged_by_two()
 
     def smallest_found(active, *annotators):
         each = [np.stack(annotators).astype(np.int8)] if annotators else []
@@ -214,11 +220,7 @@ def test_the_threshold_serves_the_annotator_best_whom_it_serves_least():
 
 
 def test_fields_of_several_simulations_may_have_more_and_fewer_annotators():
-    size = np.zeros((40, 300), np.float32)
-    size[:, 10::20] = np.random.default_rng(0).random((40, 15))
-    logits = np.where(size > 0, 8 * size - 4, -8).astype(np.float32)
-    generous, strict = size > 0.2, size > 0.8
-    judged = np.ones(size.shape, bool)
+    logits, generous, strict, judged = judged_by_two()
     two, one = np.stack([generous, strict]).astype(np.int8), generous[None].astype(np.int8)
     mixed = [calibrate([logits] * 2, [generous] * 2, [judged] * 2, each) for each in ([two, one], [one, two])]
     repeated = calibrate([logits] * 2, [generous] * 2, [judged] * 2, [two, np.concatenate([one, one])])

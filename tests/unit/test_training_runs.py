@@ -117,6 +117,25 @@ def test_networks_trained_side_by_side_are_those_of_a_killed_training_too(cached
     assert steps[-1] == 800
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(n_cores() < 2, reason="one core is not shared")
+def test_networks_that_were_trained_before_an_interruption_are_told_of_as_done(cached, tmp_path, monkeypatch):
+    from ndx_cinac.training import activity
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    beside, output = replace(cached, side_by_side=True), tmp_path / "out"
+    with monkeypatch.context() as patch:
+        patch.setattr(activity, "_calibrate", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            train_activity(beside, output)
+    stages = []
+    train_activity(beside, output, lambda *step: stages.append(step), resume=True)
+    told = [step for step in stages if step[0] == "training"]
+    assert told[-1] == ("training", 140, 140)
+
+
 def load_step(state):
     """Return the step of a checkpoint; 0 where there is none."""
     if not state.exists():
@@ -179,13 +198,13 @@ def test_a_training_in_progress_is_neither_lost_nor_mixed_with_another(tmp_path)
 
 
 def test_a_training_that_cannot_begin_leaves_nothing_behind(cached, tmp_path, monkeypatch):
-    from ndx_cinac.training import activity
+    from ndx_cinac.training import learning
 
     def refuse(*_):
         what = "There is nothing to train on"
         raise ConfigError(what)
 
-    monkeypatch.setattr(activity, "_train", refuse)
+    monkeypatch.setattr(learning, "_train", refuse)
     with pytest.raises(ConfigError, match="There is nothing to train on"):
         train_activity(cached, tmp_path / "out")
     assert list(tmp_path.iterdir()) == []

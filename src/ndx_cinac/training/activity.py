@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,20 +15,16 @@ from ..classifiers import ModelCard, save_classifier
 from ..errors import CinacError, ConfigError, MissingExtraError
 from ..extras import require
 from ..progress import Progress, silent
-from ..threads import n_cores
 from ..traces import TraceOptions
 from .calibration import Calibration, calibrate
 from .card import Look, Made, write_card
 from .checkpoints import Checkpoints, check_output
 from .config import TrainingConfig
 from .examples import MadeExamples
-from .labelled import Example
-from .loop import Course, LoopSettings, Training, restore_finished
-from .measures import describe_sources, validate
-from .network import finish, frame_loss, inputs, new_network, predictor
-from .parents import Parent, freeze_statistics, load_parent
-from .pieces import Pieces, Share
-from .side_by_side import run_side_by_side
+from .learning import learn, trains_apart
+from .measures import describe_sources
+from .network import finish, inputs, predictor
+from .parents import Parent, load_parent
 from .sources import Source, plan_sources
 
 _log = logging.getLogger(__name__)
@@ -111,17 +107,9 @@ def _make(
     """Make examples, train, calibrate and measure; return the finished network and its card."""
     started = time.monotonic()
     examples = MadeExamples(config, sources, checkpoints.folder, progress)
-    apart = config.networks > 1 and parent is None and config.side_by_side and _on_several_cores()
-    if apart:
-        looks = examples.look("training", Look.at)
-        examples.look("validation", Look.at)
-    else:
-        examples.make("training", "validation")
-        looks = [Look.at(e) for _, _, several in examples.of("training") for e in several]
+    looks = _make_examples(config, parent, examples)
     made = time.monotonic()
-    if apart:
-        run_side_by_side(_train_member, _members(config, sources, checkpoints), progress)
-    network, courses = _networks(config, parent, examples, checkpoints, progress)
+    network, courses = learn(config, parent, examples, checkpoints, progress)
     trained = time.monotonic()
     calibration, words = _calibrate(config, network, examples, parent)
     finished = finish(network, calibration)
@@ -147,89 +135,14 @@ def _make(
     return finished, card
 
 
-def _networks(
-    config: TrainingConfig,
-    parent: Parent | None,
-    examples: MadeExamples,
-    checkpoints: Checkpoints,
-    progress: Progress,
-) -> tuple[Any, list[Course]]:
-    """Train one network, or several, and return their average, and how each training went."""
-    if parent is not None:
-        return parent.network, [_train(config, parent.network, examples, checkpoints, progress)]
-    from ..networks import average_networks
-
-    networks, courses = [], []
-    for number, member in enumerate(_members(config, examples.sources, checkpoints)):
-        networks.append(new_network(member.config))
-        course = restore_finished(networks[-1], member.checkpoints, _loop(config))
-        if course is None:
-            told = _part_of(progress, number, config.networks)
-            course = _train(member.config, networks[-1], examples, member.checkpoints, told)
-        courses.append(course)
-    return average_networks(networks), courses
-
-
-@dataclass(frozen=True)
-class Member:
-    """One of several networks, as the process that trains it is told of it."""
-
-    config: TrainingConfig
-    """With the seed that is this network's own."""
-    sources: Sequence[Source]
-    """What it is trained on."""
-    checkpoints: Checkpoints
-    """Where its training is kept."""
-    threads: int
-    """Its share of the cores."""
-
-
-def _members(config: TrainingConfig, sources: Sequence[Source], checkpoints: Checkpoints) -> list[Member]:
-    """Say how each of several networks is trained."""
-    return [
-        Member(
-            replace(config, seed=config.seed + number),
-            sources,
-            checkpoints.of(str(number + 1)) if number else checkpoints,
-            max(1, n_cores() // config.networks),
-        )
-        for number in range(config.networks)
-    ]
-
-
-def _on_several_cores() -> bool:
-    """Whether there are cores to share, and no GPU, which several processes would fight for."""
-    from ..backend import BACKEND, device_description
-
-    return BACKEND == "tensorflow" and n_cores() > 1 and device_description().startswith("CPU")
-
-
-def _train_member(member: Member, progress: Progress) -> None:
-    """Train one of several networks, in a process of its own, and leave it among its checkpoints."""
-    from ..quiet_loading import load_networks
-
-    load_networks()
-    from ..backend import use_threads
-
-    use_threads(member.threads)
-    config = replace(member.config, workers=0)
-    examples = MadeExamples(config, member.sources, member.checkpoints.folder, silent)
-    examples.make("training", "validation")  # they are there already
-    _train(config, new_network(config), examples, member.checkpoints, progress)
-
-
-def _part_of(progress: Progress, number: int, total: int) -> Progress:
-    """Tell of the steps of one of several networks as of those of all."""
-    return lambda stage, done, steps: progress(stage, number * steps + done, total * steps)
-
-
-def fit(config: TrainingConfig, examples: Sequence[Example], progress: Progress = silent) -> Any:
-    """Train a new network on examples, all its steps, and return it; it gives logits."""
-    network = new_network(config)
-    Training(network, frame_loss(), _pieces(config, [Share(examples)]), _loop(config), None).run(
-        None, progress
-    )
-    return network
+def _make_examples(config: TrainingConfig, parent: Parent | None, examples: MadeExamples) -> list[Look]:
+    """Make what is learnt from, where it is needed, and say what it is like."""
+    if trains_apart(config, parent):  # each process reads them by itself: this one needs no memory for them
+        looks = examples.look("training", Look.at)
+        examples.look("validation", Look.at)
+        return looks
+    examples.make("training", "validation")
+    return [Look.at(example) for _, _, several in examples.of("training") for example in several]
 
 
 def _as_parent(config: TrainingConfig, parent: Parent | None) -> TrainingConfig:
@@ -258,55 +171,6 @@ def _shape(config: TrainingConfig, sources: Sequence[Source], parent: Parent | N
     jobs = [job for source in sources for several in source.jobs.values() for job in several[:1]]
     files = {job.label: job.settings.get("fingerprint", "") for job in jobs}
     return {**settings, "files": files, "parent sha256": "" if parent is None else parent.card.sha256}
-
-
-def _loop(config: TrainingConfig) -> LoopSettings:
-    return LoopSettings(
-        steps=config.steps,
-        learning_rate=config.learning_rate,
-        warm_up_steps=config.warm_up_steps,
-        gradient_norm=config.gradient_norm,
-        validate_every=config.validate_every,
-        patience=config.patience,
-        checkpoint_every=config.checkpoint_every,
-        validate_first=bool(config.parent),
-    )
-
-
-def _pieces(config: TrainingConfig, shares: Sequence[Share]) -> Pieces:
-    return Pieces(
-        shares,
-        config.crop_frames,
-        config.batch_size,
-        seed=config.seed,
-        kinds=config.pieces,
-        augmentation=config.augmentation,
-    )
-
-
-def _train(
-    config: TrainingConfig,
-    network: Any,
-    examples: MadeExamples,
-    checkpoints: Checkpoints,
-    progress: Progress,
-) -> Course:
-    """Train a network in place and leave its best weights."""
-    held_out = examples.of("validation")
-    predict = predictor(network)
-    if config.parent:
-        freeze_statistics(network, frozen=True)
-    training = Training(
-        network,
-        frame_loss(),
-        _pieces(config, examples.shares()),
-        _loop(config),
-        (lambda: validate(predict, held_out)) if held_out else None,
-    )
-    course = training.run(checkpoints, progress)
-    if config.parent:
-        freeze_statistics(network, frozen=False)
-    return course
 
 
 def _calibrate(

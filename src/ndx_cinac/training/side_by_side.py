@@ -75,7 +75,7 @@ def _hear(pipe: Connection, process: Any, done: dict[Connection, tuple[int, int]
             "One of the processes that train networks side by side ended without a word (exit status "
             f"{process.exitcode}): there may be too little memory"
         )
-        fix = "Go on with --resume, or train them in turn with 'side_by_side: false' in the config"
+        fix = "Go on with --resume, or begin again with 'side_by_side: false' in the config: in turn"
         raise PredictionError(what, fix=fix) from None
     if kind == "failed":
         raise content
