@@ -148,9 +148,9 @@ ONE_THREAD = dict.fromkeys(("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", 
 
 def test_the_cost_of_one_more_roi_does_not_grow_with_the_number_of_rois(benchmarks, tmp_path):
     large_recording, _ = benchmarks
-    numbers = (20, 80, 320)
+    numbers = (300, 1200)
     paths = [
-        large_recording.LargeRecording(200, n, 128, (10, 128, 128), level=1, period=50).write(
+        large_recording.LargeRecording(200, n, 384, (10, 192, 192), level=1, period=50).write(
             tmp_path / f"{n}.nwb"
         )
         for n in numbers
@@ -159,6 +159,6 @@ def test_the_cost_of_one_more_roi_does_not_grow_with_the_number_of_rois(benchmar
     done = subprocess.run(
         command, env={**os.environ, **ONE_THREAD}, stdout=subprocess.PIPE, text=True, check=True
     )
-    costs = np.array(json.loads(done.stdout.splitlines()[-1]))
-    further = np.diff(costs) / np.diff(numbers)  # seconds per ROI; a quadratic cost would make that 1 : 4
-    assert further[1] < 1.6 * further[0], f"{costs} s for {numbers} ROIs"
+    few, many = json.loads(done.stdout.splitlines()[-1])
+    # Near three, as much of the work does not depend on ROIs.
+    assert many < 4.0 * few, f"{few:.2f} and {many:.2f} s for {numbers} ROIs"
