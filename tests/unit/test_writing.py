@@ -319,6 +319,17 @@ def test_file_that_differs_from_the_result_is_found_out(source):
         check_written(output, result, OutputOptions(name="Other"))
 
 
+@pytest.mark.parametrize("column", ["roi", "first_frame", "last_frame", "peak_probability"])
+def test_transients_that_differ_from_the_result_are_found_out(source, column):
+    result = random_result(source)
+    output = write_predictions(result, None, source)
+    check_written(output, result, OutputOptions())
+    with h5py.File(output, "r+") as file:
+        file[f"processing/cinac/PredictedTransients/{column}"][0] += 1
+    with pytest.raises(OutputError, match="reads back differently: transients"):
+        check_written(output, result, OutputOptions())
+
+
 def test_json_of_what_numpy_made():
     value = {1: np.float32(0.5), "a": (np.int64(1), float("nan")), "b": np.array([True])}
     assert plain(value) == {"1": 0.5, "a": [1, None], "b": [True]}

@@ -19,6 +19,7 @@ from ..reading.opening import OpenedFile
 from ..results import ActivityResult, CellTypeResult, Result
 from .cell_types import add_cell_types
 from .checking import check_written
+from .copying import copy_content
 from .objects import Place, add_objects
 from .output import (
     DEFAULT_NAMES,
@@ -217,7 +218,7 @@ def _write_copy(place: _Place, source: Path | NWBFile | None) -> bool:
     if source.is_dir():
         shutil.copytree(source, place.partial)
     else:
-        shutil.copyfile(source, place.partial)  # not its mode: a copy of a read-only file can be written to
+        copy_content(source, place.partial)  # not its mode: a copy of a read-only file can be written to
     stays = {source.parent.resolve(), source.resolve().parent} == {place.folder.resolve()}
     return relocate(place.partial, source, place.partial.parent, refuse=not stays)
 
