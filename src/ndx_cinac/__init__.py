@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from .reading import RoiSelection, read_recording
     from .recording import CinacRecording
     from .results import ActivityResult, CellTypeResult
-    from .writing import OutputOptions, write_predictions
+    from .writing import OutputOptions, change_threshold, write_predictions
     from .writing.annotations import annotate_cell_types
 
     __version__: str
@@ -77,6 +77,7 @@ __all__ = [
     "RoiSelection",
     "__version__",
     "annotate_cell_types",
+    "change_threshold",
     "evaluate_activity",
     "evaluate_cell_types",
     "export_predictions",
@@ -98,6 +99,7 @@ _LAZY = {
     "PredictionOptions": "prediction",
     "RoiSelection": "reading",
     "annotate_cell_types": "writing.annotations",
+    "change_threshold": "writing",
     "evaluate_activity": "evaluation",
     "evaluate_cell_types": "evaluation",
     "export_predictions": "exporting",

@@ -124,12 +124,50 @@ def test_another_threshold_can_be_asked_for():
     assert (found.sensitivity, found.threshold) == (1, 0.3)
 
 
+def two_rois(text: str, probabilities: list[float]) -> AnnotatedPredictions:
+    """Predictions of two ROIs that are alike."""
+    one = known(text, probabilities)
+    twice = {name: np.tile(getattr(one, name), (1, 2)) for name in ("probabilities", "active", "judged")}
+    return replace(one, **twice, roi_rows=np.array([0, 1]))
+
+
+def test_another_threshold_is_advised_with_the_command_that_takes_it():
+    report = evaluate_activity(two_rois("..xx...xx.", [0, 0, 0.4, 0.4, 0, 0, 0, 0.7, 0.7, 0]))
+    assert (report.scores.event_recall, report.at_best.event_recall) == (0.5, 1)
+    assert report.at_best.threshold == report.advice.threshold == 0.4
+    found = json.loads(report.to_json())
+    assert found["at_best_threshold"] == report.at_best.to_dict()
+    assert found["best_threshold_gain_on_other_rois"] == pytest.approx(1 / 3, abs=1e-4)
+    text = report.to_markdown()
+    assert "| classifier, at 0.4 | 1.000 | 1.000 |" in text
+    assert "When each ROI is given the threshold that the others choose, event F1 wins 0.333" in text
+    assert "`ndx-cinac threshold FILE 0.4 --output OUT.nwb` takes the one" in text
+
+
+def test_no_other_threshold_is_advised_where_none_is_better():
+    report = evaluate_activity(two_rois("..xx..", [0, 0, 1, 1, 0, 0]))
+    assert report.at_best == report.scores
+    text = report.to_markdown()
+    assert "event F1 changes by +0.000: keep 0.5." in text
+    for words in ("ndx-cinac threshold", "classifier, at", "All rows but the first"):
+        assert words not in text
+
+
+def test_one_roi_gives_no_advice():
+    report = evaluate_activity(known("..xx..", [0, 0, 0.4, 0.4, 0, 0]))
+    assert report.at_best.threshold == 0.4
+    assert json.loads(report.to_json())["best_threshold_gain_on_other_rois"] is None
+    assert "When each ROI" not in report.to_markdown()
+
+
 def test_thresholds_that_differ_are_those_of_the_recordings():
     recordings = [known("..xx..", [0, 0, 0.4, 0.4, 0, 0], threshold=0.3), known("..xx..")]
     report = evaluate_activity(recordings)
     assert (report.scores.sensitivity, report.scores.n_matched) == (1, 2)
     assert math.isnan(report.scores.threshold)
     assert "threshold: each recording's own" in report.to_markdown()
+    assert math.isnan(report.advice.gain), "there is no old threshold to compare another one with"
+    assert "When each ROI" not in report.to_markdown()
 
 
 def test_a_report_goes_to_json_without_nan(report):

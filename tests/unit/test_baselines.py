@@ -8,10 +8,7 @@ import numpy as np
 import pytest
 
 from ndx_cinac.errors import MissingExtraError
-from ndx_cinac.evaluation import score_activity
 from ndx_cinac.evaluation.baselines import (
-    best_common_threshold,
-    best_threshold,
     change_over_noise,
     demixed_traces,
     height_scores,
@@ -91,16 +88,6 @@ def test_traces_of_some_rois_are_those_that_are_made_of_all():
     some = change_traces(mock.recording.movie, mock.recording.rois, np.array([1, 3]))
     np.testing.assert_array_equal(some.mean, every.mean[:, [1, 3]])
     np.testing.assert_allclose(some.demixed, every.demixed[:, [1, 3]], atol=1e-4)
-
-
-def test_one_threshold_serves_several_recordings():
-    active = np.tile(np.array([False, True, True, False, False]), 20)[:, None]
-    judged = np.ones_like(active)
-    low, high = np.where(active, 2.0, 0.0), np.where(active, 5.0, 3.0)
-    assert best_threshold(low, active) <= 2
-    common = best_common_threshold([(low, active, judged), (low, active, judged), (high, active, judged)])
-    assert score_activity(low, active, threshold=common).event_f1 == 1
-    assert np.isfinite(best_threshold(low, np.zeros_like(active)))
 
 
 def test_overlap_is_the_part_of_pixels_that_others_have():

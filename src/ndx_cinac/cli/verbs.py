@@ -14,6 +14,7 @@ from .fuse import add_fuse
 from .plot import add_plot
 from .predict import add_predict
 from .resume import add_resume
+from .threshold import add_threshold
 from .train import add_train
 
 
@@ -26,6 +27,7 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
     add_export(verbs, common)
     add_cell_types(verbs, common)
     add_fuse(verbs, common)
+    add_threshold(verbs, common)
     add_resume(verbs, common)
 
 

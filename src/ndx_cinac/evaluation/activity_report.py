@@ -17,15 +17,13 @@ from ..extras import require
 from ..progress import Progress, silent
 from ..writing.output import DEFAULT_NAME
 from .activity import ActivityCounts, ActivityScores, average_precision, count_activity
-from .baselines import METHODS, best_common_threshold, oasis_is_installed
+from .baselines import METHODS, oasis_is_installed
 from .curves import calibration, distribution, precision_recall
 from .examples import find_examples, worst
 from .recordings import AnnotatedPredictions, annotated_predictions
 from .report import ActivityReport, BaselineScores, GroupScores, RecordingScores, RoiScores
 from .signals import ChangeTraces, change_traces, overlap, overlap_groups, signal_groups, signal_to_noise
-
-Known = tuple[NDArray[Any], NDArray[np.bool_], NDArray[np.bool_]]
-"""Scores or calls, the truth, and the frames that count, each of shape (n_frames, n_rois)."""
+from .thresholds import Known, ThresholdAdvice, advise, best_common_threshold
 
 
 @dataclass(frozen=True)
@@ -128,8 +126,11 @@ def _report(
     values = np.concatenate([each.probabilities[each.judged] for each in recordings])
     active = np.concatenate([each.active[each.judged] for each in recordings])
     columns = _Columns(recordings, counts)
+    scores, advice = columns.scores(np.ones(len(rois), bool)), _advice(recordings)
     return ActivityReport(
-        scores=columns.scores(np.ones(len(rois), bool)),
+        scores=scores,
+        advice=advice,
+        at_best=_at(advice.threshold, _known(recordings), scores.average_precision),
         recordings=tuple(_recording(each) for each in recordings),
         rois=tuple(rois),
         by_signal_to_noise=columns.groups(signal_groups, [roi.signal_to_noise for roi in rois])
@@ -163,6 +164,23 @@ def _area(recordings: Sequence[Known]) -> float:
     """Average precision of all frames that count."""
     values = np.concatenate([scores[judged] for scores, _, judged in recordings])
     return average_precision(np.concatenate([active[judged] for _, active, judged in recordings]), values)
+
+
+def _known(recordings: Sequence[AnnotatedPredictions]) -> list[Known]:
+    return [(each.probabilities, each.active, each.judged) for each in recordings]
+
+
+def _at(threshold: float, known: Sequence[Known], area: float) -> ActivityScores:
+    """Score all recordings together at one threshold; their average precision is known."""
+    counts = sum((count_activity(p >= threshold, a, j) for p, a, j in known), ActivityCounts())
+    return counts.scores(threshold, area)
+
+
+def _advice(recordings: Sequence[AnnotatedPredictions]) -> ThresholdAdvice:
+    """Let the annotations choose one threshold; old ones that differ leave nothing to compare it with."""
+    own = {each.threshold for each in recordings}
+    advice = advise(_known(recordings), min(own))
+    return advice if len(own) == 1 else replace(advice, gain=math.nan)
 
 
 def _recording(recording: AnnotatedPredictions) -> RecordingScores:
@@ -250,11 +268,10 @@ def _baselines(
             for recording, trace in zip(recordings, traces, strict=True)
         ]
         threshold = best_common_threshold(known, n_candidates=60)
-        counts = sum((count_activity(s >= threshold, a, j) for s, a, j in known), ActivityCounts())
         values = np.concatenate([scores[judged] for scores, _, judged in known])
         active = np.concatenate([truth[judged] for _, truth, judged in known])
         curve = precision_recall(active, values)
-        found.append(BaselineScores(name, kind, counts.scores(threshold, _area(known)), curve))
+        found.append(BaselineScores(name, kind, _at(threshold, known, _area(known)), curve))
         progress("scoring trace-based methods", done, len(jobs))
     return tuple(found)
 

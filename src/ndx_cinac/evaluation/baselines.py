@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,6 @@ from ..extras import require
 from ..movies import Movie
 from ..progress import Progress, silent
 from ..rois import Rois
-from .activity import ActivityCounts, count_activity, judged_frames
 
 if TYPE_CHECKING:
     from ..traces import TraceOptions
@@ -161,57 +160,3 @@ METHODS: dict[str, Callable[[NDArray[np.float64]], NDArray[np.float64]]] = {
 def oasis_is_installed() -> bool:
     """Whether the package oasis-deconv is installed."""
     return find_spec("oasis") is not None
-
-
-def best_threshold(
-    scores: NDArray[Any],
-    active: NDArray[np.bool_],
-    ignored: NDArray[np.bool_] | None = None,
-    *,
-    figure: str = "event_f1",
-    n_candidates: int = 100,
-) -> float:
-    """Return the threshold that suits these very scores best: a baseline is given every advantage.
-
-    Parameters
-    ----------
-    scores : ndarray, shape (n_frames, n_rois)
-        Any score that grows with the evidence for activity.
-    active, ignored : ndarray of bool, shape (n_frames, n_rois)
-        The truth, and doubtful frames.
-    figure : str
-        The field of `ActivityScores` to make largest; not the average precision, which has no threshold.
-    n_candidates : int
-        Quantiles of the scores that are tried above the 80th percentile; a quarter as many are below.
-    """
-    judged = judged_frames(scores, active, ignored, None)
-    return best_common_threshold([(scores, active, judged)], figure=figure, n_candidates=n_candidates)
-
-
-def best_common_threshold(
-    recordings: Sequence[tuple[NDArray[Any], NDArray[np.bool_], NDArray[np.bool_]]],
-    *,
-    figure: str = "event_f1",
-    n_candidates: int = 100,
-) -> float:
-    """Return the threshold that suits several recordings together best.
-
-    Parameters
-    ----------
-    recordings : sequence of (scores, active, judged)
-        Each of shape (n_frames, n_rois); frames count where they are judged.
-    figure, n_candidates
-        As in `best_threshold`.
-    """
-    shares = np.concatenate(
-        [np.linspace(0, 0.8, n_candidates // 4), 1 - np.geomspace(0.2, 1e-4, n_candidates)]
-    )
-    every = np.concatenate([scores.ravel() for scores, _, _ in recordings])
-    candidates = [float(value) for value in np.unique(np.quantile(every, shares))]
-    values = []
-    for threshold in candidates:
-        counts = [count_activity(scores >= threshold, *known) for scores, *known in recordings]
-        values.append(getattr(sum(counts, ActivityCounts()).scores(threshold), figure))
-    if np.isnan(values).all():  # nothing is active, and no threshold is better than another
-        return candidates[-1]
-    return candidates[int(np.nanargmax(values))]

@@ -11,6 +11,7 @@ from typing import Any
 from .activity import MIN_OVERLAP, ActivityScores
 from .curves import Calibration, Distribution, PrecisionRecall
 from .examples import Example
+from .thresholds import ThresholdAdvice
 
 SHOWN_ROIS = 10
 """Markdown shows so many ROIs, those with the lowest F1 of transients; JSON has all."""
@@ -111,6 +112,10 @@ class ActivityReport:
     ----------
     scores : ActivityScores
         All recordings together; the threshold is NaN where theirs differ.
+    advice : ThresholdAdvice
+        The threshold that these annotations choose, and whether to take it.
+    at_best : ActivityScores
+        The scores at that threshold.
     recordings, rois : tuple
         One by one.
     by_signal_to_noise, by_overlap : tuple of GroupScores
@@ -129,6 +134,8 @@ class ActivityReport:
     """
 
     scores: ActivityScores
+    advice: ThresholdAdvice
+    at_best: ActivityScores
     recordings: tuple[RecordingScores, ...]
     rois: tuple[RoiScores, ...]
     by_signal_to_noise: tuple[GroupScores, ...]
@@ -146,6 +153,8 @@ class ActivityReport:
         return {
             "task": "activity",
             "overall": self.scores.to_dict(),
+            "at_best_threshold": self.at_best.to_dict(),
+            "best_threshold_gain_on_other_rois": _number(self.advice.gain),
             "recordings": [
                 {
                     "name": each.name,
@@ -203,9 +212,11 @@ class ActivityReport:
 
     def _lines(self) -> Iterator[str]:
         yield from ("# Predicted against annotated activity", "", *self._facts(), "")
-        yield from _table("method", [("classifier", self.scores), *self._baseline_rows()])
-        if self.baselines:
-            yield "\nEach trace-based method has the threshold that suits these very recordings best."
+        others = self._rows_at_their_best()
+        yield from _table("method", [("classifier", self.scores), *others])
+        if others:
+            yield "\nAll rows but the first have a threshold that was chosen by these very annotations."
+        yield from self._advice()
         if len(self.recordings) > 1:
             yield from ("", "## By recording", "")
             yield from _table("recording", [(each.name, each.scores) for each in self.recordings])
@@ -244,8 +255,24 @@ class ActivityReport:
             yield f"- {title}: {', '.join(names) or 'not named'}"
         yield from (f"- {note}" for note in self.notes)
 
-    def _baseline_rows(self) -> list[tuple[str, ActivityScores]]:
-        return [(each.label, each.scores) for each in self.baselines]
+    def _rows_at_their_best(self) -> list[tuple[str, ActivityScores]]:
+        rows = [(each.label, each.scores) for each in self.baselines]
+        if self.at_best.threshold == self.scores.threshold:
+            return rows
+        return [(f"classifier, at {self.at_best.threshold:g}", self.at_best), *rows]
+
+    def _advice(self) -> Iterator[str]:
+        """Say whether another threshold would win anything on ROIs that did not choose it."""
+        if math.isnan(self.advice.gain):
+            return
+        tested = "When each ROI is given the threshold that the others choose, event F1"
+        if not self.advice.worth_it:
+            yield f"\n{tested} changes by {self.advice.gain:+.3f}: keep {self.scores.threshold:g}."
+            return
+        yield (
+            f"\n{tested} wins {self.advice.gain:.3f}. `ndx-cinac threshold FILE {self.advice.threshold:g} "
+            "--output OUT.nwb` takes the one that all of them choose."
+        )
 
 
 def _table(first: str, rows: Sequence[tuple[str, ActivityScores]]) -> Iterator[str]:
