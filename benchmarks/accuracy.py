@@ -89,18 +89,22 @@ def benchmarks(folder: Path | None) -> Iterator[Benchmark]:
             yield from (simulate(preset, seed) for seed in PRESET_SEEDS)
 
 
-def score_classifier(benchmark: Benchmark, classifier: Classifier) -> dict[str, Any]:
+def predict(benchmark: Benchmark, classifier: Classifier) -> NDArray[np.float32]:
+    """Predict a movie as it is, and return the probabilities of the ROIs that are scored."""
     recording = CinacRecording(
         identifier=benchmark.name,
         movie=benchmark.movie,
         rois=benchmark.rois,
         times=Times(benchmark.movie.n_frames, rate=benchmark.frame_rate),
     )
-    started = time.perf_counter()
     result = predict_recording(recording, classifier)
+    return result.probabilities[:, np.searchsorted(result.roi_rows, benchmark.rows)]
+
+
+def score_classifier(benchmark: Benchmark, classifier: Classifier) -> dict[str, Any]:
+    started = time.perf_counter()
+    probabilities = predict(benchmark, classifier)
     seconds = time.perf_counter() - started
-    columns = np.searchsorted(result.roi_rows, benchmark.rows)
-    probabilities = result.probabilities[:, columns]
     scores = score_activity(
         probabilities, benchmark.active, benchmark.ignored, threshold=classifier.card.threshold
     )

@@ -10,7 +10,8 @@ import numpy as np
 from .backend import keras
 from .errors import ClassifierError, ConfigError
 
-DILATIONS = (1, 2, 4, 8, 16, 32, 1, 2, 4)
+DILATIONS = (1, 2, 4, 8, 16, 32, 64, 1, 2)
+"""With the first convolution they see 132 frames on either side."""
 
 
 def build_activity_network(

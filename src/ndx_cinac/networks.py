@@ -48,7 +48,7 @@ __all__ = [
 
 _log = logging.getLogger(__name__)
 
-BLOCK_FRAMES = 512
+BLOCK_FRAMES = 1024
 BATCH_SIZE = 16
 
 

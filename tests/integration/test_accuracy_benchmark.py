@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from ndx_cinac.testing.mock import mock_recording
+from ndx_cinac.training import TrainingConfig
 
 ROOT = Path(__file__).parents[2]
 
@@ -72,3 +73,49 @@ def test_a_folder_without_movies_is_refused(accuracy, tiny_classifier, tmp_path,
     monkeypatch.setattr(sys, "argv", ["accuracy.py", str(tmp_path), "--classifier", str(tiny_classifier)])
     with pytest.raises(SystemExit, match=r"There is no \.npz file"):
         accuracy.main()
+
+
+@pytest.mark.tensorflow
+def test_few_labels_choose_a_threshold_for_the_other_rois(
+    accuracy, tiny_classifier, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    few_labels = importlib.import_module("few_labels")
+    save_movie(tmp_path / "movie.npz")
+    arguments = [str(tmp_path), "--classifier", str(tiny_classifier), "--rois", "2", "20", "--draws", "3"]
+    monkeypatch.setattr(sys, "argv", ["few_labels.py", *arguments])
+    few_labels.main()
+    lines = capsys.readouterr().out.splitlines()
+    assert "| own threshold | 2 ROIs | 2 ROIs, as advised | 20 ROIs |" in lines[0]
+    assert lines[2].startswith("| movie | 3 |")
+    assert " | - | - | " in lines[2], "twenty of three ROIs cannot be drawn"
+
+
+def test_rois_that_choose_a_threshold_are_not_judged(accuracy, monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    few_labels = importlib.import_module("few_labels")
+    low, high = [10, 10, 10], [10, 0, 0]  # what all three ROIs get at 0.5, and at 0.4
+    counts = np.array([[high, high, high], [low, low, low]])
+    rng = np.random.default_rng(0)
+    assert few_labels.others_judge(counts, [0.5, 0.4], 2, 5, rng) == (1.0, 1.0)
+    assert few_labels.others_judge(counts, [0.5, 0.4], 1, 5, rng) == (1.0, 0.0), "one cannot be advised"
+    counts[:, 0] = [low, high]  # this one wants what is wrong for the others
+    found = {few_labels.others_judge(counts, [0.5, 0.4], 1, 1, rng)[0] for _ in range(20)}
+    assert sorted(found) == [0.0, pytest.approx(2 / 3)]
+
+
+@pytest.mark.tensorflow
+def test_classifiers_are_scored_on_the_same_fields_that_no_card_knows(tiny_classifier, monkeypatch, capsys):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    unseen_fields = importlib.import_module("unseen_fields")
+    assert TrainingConfig().n_test_fields == 100, "a card's figures are those of fields 0 to 99"
+    arguments = [str(tiny_classifier), "activity-sim", "--number", "2", "--workers", "0"]
+    monkeypatch.setattr(sys, "argv", ["unseen_fields.py", *arguments])
+    unseen_fields.main()
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "fields 100 to 101"
+    assert lines[2].startswith("| classifier | average precision | frame F1 | event F1 |")
+    tiny, shipped = (line.split(" | ") for line in lines[4:])
+    assert tiny[0].startswith("| tiny 0.1, sha256 ")
+    assert shipped[0].startswith("| activity-sim ")
+    assert float(shipped[1]) > float(tiny[1]) + 0.1

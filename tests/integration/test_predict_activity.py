@@ -188,7 +188,7 @@ def test_bundled_classifier_finds_the_transients_of_a_mock_recording(bundled):
 
 @pytest.mark.parametrize(
     "options",
-    [{"batch_size": 1}, {"block_frames": 145}, {"block_bytes": 16 * 4 * 40 * 48}, {"channel_bytes": 1}],
+    [{"batch_size": 1}, {"block_frames": 265}, {"block_bytes": 16 * 4 * 40 * 48}, {"channel_bytes": 1}],
     ids=str,
 )
 def test_numbers_of_the_bundled_classifier_do_not_depend_on_blocks_and_batches(bundled, options):

@@ -141,6 +141,11 @@ def test_every_bundled_classifier_loads_and_is_below_two_megabytes():
         classifier.network()
 
 
+def test_the_version_of_activity_sim_is_that_of_these_weights_alone():
+    found = load_classifier("activity-sim")
+    assert (found.card.version, found.fingerprint) == ("2.4", "50ff488e910b"), "change both"
+
+
 def test_unknown_name_lists_the_known_ones(monkeypatch):
     monkeypatch.setattr(classifiers, "_bundled", lambda: {"one": Path(), "two": Path()})
     with pytest.raises(ClassifierError, match=r"There is no classifier 'three'\. .*come along: one, two\."):

@@ -49,9 +49,9 @@ def test_network_gives_one_logit_per_frame_for_any_length(small):
     assert whole(small, channels(2, 31)).shape == (2, 31)
 
 
-def test_default_network_sees_145_frames_with_fewer_than_100000_weights():
+def test_default_network_sees_265_frames_with_fewer_than_100000_weights():
     model = build_activity_network(11)
-    assert networks.receptive_field(model) == 145
+    assert networks.receptive_field(model) == 265
     assert model.count_params() < 100_000
 
 
@@ -176,6 +176,25 @@ def test_saved_network_loads_in_a_fresh_interpreter_in_safe_mode_with_core_layer
     result = tmp_path / "y.npy"
     subprocess.run([sys.executable, "-c", script, path, inputs, result], check=True)
     np.testing.assert_allclose(np.load(result), whole(model, x), atol=1e-6)
+
+
+def test_one_network_gives_the_same_file_in_every_process(tmp_path):
+    script = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from ndx_cinac import networks\n"
+        "networks.keras.utils.set_random_seed(1)\n"
+        "model = networks.build_activity_network(3, width=4, dilations=(1, 2))\n"
+        "model = networks.with_probability(networks.average_networks([model, model]), shift=0.5)\n"
+        "networks.save_network(model, Path(sys.argv[1]))\n"
+    )
+    for name in ("a.keras", "b.keras"):
+        subprocess.run([sys.executable, "-c", script, tmp_path / name], check=True)
+    assert (tmp_path / "a.keras").read_bytes() == (tmp_path / "b.keras").read_bytes()
+    with zipfile.ZipFile(tmp_path / "a.keras") as archive:
+        shared = re.findall(r'"shared_object_id": (\d+)', archive.read("config.json").decode())
+    assert set(shared) == {"1"}, "a policy of numbers that two layers share, else nothing was tested"
+    networks.load_network(tmp_path / "a.keras")
 
 
 def test_saved_network_is_below_two_megabytes_and_without_optimizer(tmp_path):

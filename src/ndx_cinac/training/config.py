@@ -69,7 +69,7 @@ class TrainingConfig:
     """Folder that keeps finished examples for another training with the same settings."""
     width: int = 64
     """Features per frame inside the network."""
-    dilations: tuple[int, ...] = (1, 2, 4, 8, 16, 32, 1, 2, 4)
+    dilations: tuple[int, ...] = (1, 2, 4, 8, 16, 32, 64, 1, 2)
     """Frames between the taps of each of its convolutions over time."""
     networks: int = 2
     """Networks that are trained on the same examples from different random numbers, and averaged. One that is

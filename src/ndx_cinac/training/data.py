@@ -70,11 +70,11 @@ class FieldJob:
     number: int
     all_annotators: bool = False
 
-    def make(self) -> Example:
-        """Simulate the field and extract its traces as a prediction would."""
+    def labelled(self) -> LabelledMovie:
+        """Simulate the field."""
         rng = np.random.default_rng([self.seed, _PARTS.index(self.part), self.number])
         field = simulate_field(self.simulation, rng, opinions=self.all_annotators)
-        labelled = LabelledMovie(
+        return LabelledMovie(
             name=f"field {self.number}",
             movie=ArrayMovie(field.movie),
             rois=field.rois,
@@ -85,7 +85,10 @@ class FieldJob:
             snr=field.snr,
             opinions=field.opinions,
         )
-        made = example_of(labelled, self.traces)
+
+    def make(self) -> Example:
+        """Simulate the field and extract its traces as a prediction would."""
+        made = example_of(self.labelled(), self.traces)
         if self.part == "calibration":
             return made
         return replace(made, by_annotator=made.by_annotator[:0])  # nothing else asks for each of them

@@ -110,12 +110,10 @@ def _part_of(progress: Progress, number: int, total: int) -> Progress:
     return lambda stage, done, steps: progress(stage, number * steps + done, total * steps)
 
 
-def fit(config: TrainingConfig, examples: Sequence[Example], progress: Progress = silent) -> Any:
-    """Train a new network on examples, all its steps, and return it; it gives logits."""
-    network = new_network(config)
-    Training(network, frame_loss(), _pieces(config, [Share(examples)]), _loop(config), None).run(
-        None, progress
-    )
+def fit(config: TrainingConfig, examples: Sequence[Example], network: Any = None) -> Any:
+    """Train a network on examples, all its steps, and return it; it gives logits. None makes a new one."""
+    network = new_network(config) if network is None else network
+    Training(network, frame_loss(), _pieces(config, [Share(examples)]), _loop(config), None).run()
     return network
 
 
