@@ -115,7 +115,16 @@ def test_zarr_files_are_changed_too(tmp_path):
     assert_holds(goal, expected(read_predictions(first), goal))
 
 
-@pytest.mark.parametrize("threshold", [0, -0.1, 1.1, float("nan")])
+def test_a_threshold_of_nought_makes_every_frame_active_as_in_a_prediction(file, tmp_path):
+    goal = tmp_path / "out.nwb"
+    change_threshold(file, 0, goal)
+    found = read_predictions(goal)
+    assert found.threshold == 0
+    assert found.active.all()
+    assert len(found.transients) == len(found.roi_rows)
+
+
+@pytest.mark.parametrize("threshold", [-0.1, 1.1, float("nan")])
 def test_impossible_thresholds_are_refused(file, tmp_path, threshold):
     with pytest.raises(ConfigError, match=re.escape("makes no sense: probabilities lie between 0 and 1")):
         change_threshold(file, threshold, tmp_path / "out.nwb")

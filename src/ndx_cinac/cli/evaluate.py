@@ -6,6 +6,8 @@ import argparse
 import json
 from typing import Any
 
+from .arguments import verb
+
 EXAMPLE = (
     "  ndx-cinac evaluate session_cinac.nwb\n"
     "  ndx-cinac evaluate session_cinac.nwb --annotations annotated.nwb --output-dir evaluation\n"
@@ -17,14 +19,7 @@ EXAMPLE = (
 def add_evaluate(verbs: Any, common: argparse.ArgumentParser) -> None:
     """Add the verb's parser to `verbs`."""
     summary = "say how well predictions agree with annotations, beside trace-based methods"
-    parser: argparse.ArgumentParser = verbs.add_parser(
-        "evaluate",
-        help=summary,
-        description=summary[0].upper() + summary[1:] + ".",
-        epilog=f"example:\n{EXAMPLE}",
-        parents=[common],
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = verb(verbs, common, "evaluate", summary, EXAMPLE)
     parser.set_defaults(run="evaluate:evaluate")
     parser.add_argument("files", metavar="FILE", nargs="+", help="NWB files with predictions")
     parser.add_argument(

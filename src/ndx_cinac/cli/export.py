@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from .arguments import verb
+
 EXAMPLE = (
     "  ndx-cinac export session_cinac.nwb\n"
     "  ndx-cinac export session_cinac.nwb --format mat --output for_matlab.mat\n"
@@ -15,14 +17,7 @@ EXAMPLE = (
 def add_export(verbs: Any, common: argparse.ArgumentParser) -> None:
     """Add the verb's parser to `verbs`."""
     summary = "write the predictions of a file as CSV, npz (NumPy) or mat (MATLAB)"
-    parser: argparse.ArgumentParser = verbs.add_parser(
-        "export",
-        help=summary,
-        description=summary[0].upper() + summary[1:] + ".",
-        epilog=f"example:\n{EXAMPLE}",
-        parents=[common],
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = verb(verbs, common, "export", summary, EXAMPLE)
     parser.set_defaults(run="export:export")
     parser.add_argument("file", metavar="FILE", help="an NWB file with predictions")
     parser.add_argument(

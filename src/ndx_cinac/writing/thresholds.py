@@ -28,7 +28,7 @@ def change_threshold(
     source : str or Path
         An NWB file with predicted activity; its movie is not needed.
     threshold : float
-        The new threshold, above 0 and at most 1.
+        The new threshold, from 0 (every frame is active) to 1.
     output : OutputOptions, str or Path
         Where and how; a path alone means a copy of the file at that path. With a name of its own in the
         options the predictions lie beside those of the old threshold, else they replace them there.
@@ -49,9 +49,9 @@ def change_threshold(
     OutputError
         If the output must not or cannot be written.
     """
-    if not 0 < threshold <= 1:
+    if not 0 <= threshold <= 1:
         what = f"A threshold of {threshold:g} makes no sense: probabilities lie between 0 and 1"
-        raise ConfigError(what, fix="Give a number above 0, at most 1")
+        raise ConfigError(what, fix="Give a number from 0 to 1")
     path = check_path(source)
     given = output if isinstance(output, OutputOptions) else OutputOptions(path=output)
     goal = replace(given, name=given.name or name)
