@@ -30,7 +30,7 @@ from ndx_cinac.training import (
     train_activity,
 )
 from ndx_cinac.training.checkpoints import Checkpoints
-from ndx_cinac.training.loop import LoopSettings, Training
+from ndx_cinac.training.loop import LoopSettings, Training, restore_finished
 from ndx_cinac.training.network import frame_loss
 
 pytest.importorskip("tensorflow")
@@ -240,6 +240,10 @@ def small_training(scores: list[float], value: float = 1.0, **settings) -> Train
     return Training(network, frame_loss(), Constant(value), options, lambda: {"score": next(given)})
 
 
+def weights_of(training: Training) -> list[np.ndarray]:
+    return [np.array(weight) for weight in training.network.get_weights()]
+
+
 def test_training_ends_when_validation_gets_no_better_and_goes_back_to_the_best():
     training = small_training([0.1, 0.5, 0.4, 0.5, 0.3, 0.9], patience=3)
     course = training.run()
@@ -264,6 +268,44 @@ def test_weights_that_were_better_before_the_training_are_kept():
 def test_training_takes_all_its_steps_without_patience_or_without_a_score():
     assert small_training([0.5] * 10, patience=0).run().step == 10
     assert small_training([float("nan")] * 10, patience=2).run().step == 10
+
+
+def test_the_mean_of_the_weights_is_what_is_measured_and_kept():
+    from ndx_cinac.training.averaging import RunningMean
+
+    seen, measured, parts = [], [], [2 / 2, 2 / 3, 1 / 2, 1 / 2]
+    training = small_training([], steps=4, average_steps=2)
+    draw = training.batches.draw
+    training.batches.draw = lambda: (seen.append(weights_of(training)), draw())[1]
+    training.validate = lambda: (measured.append(weights_of(training)), {"score": len(measured)})[1]
+    training.run()
+    after, mean = [*seen[1:], None], seen[0]
+    for step, part in enumerate(parts[:-1]):
+        mean = [old + part * (new - old) for old, new in zip(mean, after[step], strict=True)]
+        for expected, value in zip(mean, measured[step], strict=True):
+            np.testing.assert_allclose(value, expected, rtol=1e-5, atol=1e-7)
+    assert any((one != other).any() for one, other in zip(after[1], measured[1], strict=True))
+    for kept, last in zip(weights_of(training), measured[-1], strict=True):
+        np.testing.assert_array_equal(kept, last)
+    alone = RunningMean(training.network, 0)
+    with alone.in_place():
+        for kept, given in zip(measured[-1], weights_of(training), strict=True):
+            np.testing.assert_array_equal(kept, given)
+
+
+def test_without_a_validation_the_last_mean_is_kept(tmp_path):
+    kept = []
+    for average_steps in (0, 5):
+        training = small_training([], steps=6, average_steps=average_steps)
+        training.validate = None
+        checkpoints = Checkpoints(tmp_path / str(average_steps), {})
+        training.run(checkpoints)
+        kept.append(weights_of(training))
+        other = small_training([]).network
+        restore_finished(other, checkpoints, training.settings)
+        for one, restored in zip(kept[-1], other.get_weights(), strict=True):
+            np.testing.assert_array_equal(one, restored)
+    assert any((one != other).any() for one, other in zip(*kept, strict=True))
 
 
 def test_a_loss_that_is_no_number_ends_the_training():

@@ -162,6 +162,7 @@ def _as_parent(config: TrainingConfig, parent: Parent | None) -> TrainingConfig:
         batch_size=tuning.batch_size,
         validate_every=tuning.validate_every,
         patience=tuning.patience,
+        average_steps=0,
     )
 
 

@@ -91,6 +91,8 @@ class TrainingConfig:
     """Gradients are shortened to this norm."""
     validate_every: int = 1000
     """Steps from one validation to the next; the best weights are kept."""
+    average_steps: int = 1000
+    """Steps over which the weights are averaged that are validated and kept; 0 takes them as they are."""
     patience: int = 6
     """Validations without a better one after which the training ends; 0 lets it take all its steps."""
     checkpoint_every: int = 500
@@ -103,7 +105,11 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         wrong = [name for name in _COUNTS if getattr(self, name) < 1]
         wrong += [name for name in ("learning_rate", "gradient_norm") if not getattr(self, name) > 0]
-        wrong += [n for n in ("workers", "warm_up_steps", "seed", "patience") if getattr(self, n) < 0]
+        wrong += [
+            n
+            for n in ("workers", "warm_up_steps", "seed", "patience", "average_steps")
+            if getattr(self, n) < 0
+        ]
         wrong += [] if 0 <= self.held_out <= 0.4 else ["held_out"]
         wrong += [] if self.split_by in get_args(SplitBy) else ["split_by"]
         if wrong:

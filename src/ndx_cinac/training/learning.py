@@ -125,6 +125,7 @@ def _loop(config: TrainingConfig) -> LoopSettings:
         gradient_norm=config.gradient_norm,
         validate_every=config.validate_every,
         patience=config.patience,
+        average_steps=config.average_steps,
         checkpoint_every=config.checkpoint_every,
         validate_first=bool(config.parent),
     )

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..errors import ConfigError
 from ..progress import Progress, silent
+from .averaging import RunningMean
 from .checkpoints import Checkpoints
 
 _log = logging.getLogger(__name__)
@@ -57,6 +58,8 @@ class LoopSettings:
     """Validations without a better one after which the training ends; 0 lets it take all its steps."""
     checkpoint_every: int = 1000
     """Steps from one checkpoint to the next."""
+    average_steps: int = 0
+    """Steps over which the weights are averaged that are measured and kept; 0 takes them as they are."""
     validate_first: bool = False
     """Whether the weights that it begins with are measured, too, and kept where none are better."""
 
@@ -111,7 +114,8 @@ class Training:
     settings : LoopSettings
         How.
     validate : callable, optional
-        Measures the network; without it the last weights are kept, not the best.
+        Measures the network, with its averaged weights where they are averaged; without it the last weights
+        are kept, not the best.
     """
 
     def __init__(
@@ -134,6 +138,7 @@ class Training:
         optimizer.build(network.trainable_variables)  # else the first step is traced twice
         network.compile(optimizer=optimizer, loss=loss, jit_compile=BACKEND == "jax")
         self._variables += list(optimizer.variables)
+        self._mean = RunningMean(network, settings.average_steps)
         self._best = [np.array(weight) for weight in network.get_weights()]
 
     def run(self, checkpoints: Checkpoints | None = None, progress: Progress = silent) -> Course:
@@ -151,6 +156,7 @@ class Training:
         while course.step < settings.steps and not course.impatient(settings):
             loss = float(self.network.train_on_batch(*self.batches.draw()))
             course.step += 1
+            self._mean.add(course.step)
             course.losses = [course.losses[0] + loss, course.losses[1] + 1]
             last = course.step == settings.steps
             if course.step % settings.validate_every == 0 or last:
@@ -164,12 +170,11 @@ class Training:
                 self._save(checkpoints)
             _log.info("No better validation since step %d: ended at step %d.", course.best_step, course.step)
             progress("training", settings.steps, settings.steps)
-        if course.best_score is not None:
-            self.network.set_weights(self._best)
+        self.network.set_weights(self._best)
         return course
 
     def _measure(self) -> None:
-        """Add a row to the curve, and keep the weights if they are the best so far."""
+        """Add a row to the curve, and keep the weights if none before were better, or none was measured."""
         course = self.course
         total, number = course.losses
         row: dict[str, float] = {"step": course.step}
@@ -178,12 +183,14 @@ class Training:
             what = f"The training's loss is no number any more at step {course.step}"
             raise ConfigError(what, fix="Choose a lower learning_rate")
         course.losses = [0.0, 0.0]
-        if self.validate is not None:
-            figures = dict(self.validate())
+        with self._mean.in_place():
+            figures = {} if self.validate is None else dict(self.validate())
             row |= {name: round(float(value), 6) for name, value in figures.items()}
-            score = figures[SCORE]
-            if np.isfinite(score) and (course.best_score is None or score > course.best_score):
-                course.best_score, course.best_step = float(score), course.step
+            score = float(figures.get(SCORE, np.nan))
+            better = np.isfinite(score) and (course.best_score is None or score > course.best_score)
+            if better:
+                course.best_score, course.best_step = score, course.step
+            if better or course.best_score is None:
                 self._best = [np.array(weight) for weight in self.network.get_weights()]
         course.curve.append(row)
         _log.info("%s", ", ".join(f"{name} {value:g}" for name, value in row.items()))
@@ -191,6 +198,7 @@ class Training:
     def _save(self, checkpoints: Checkpoints) -> None:
         arrays = {f"variable_{i}": np.array(v) for i, v in enumerate(self._arrays())}
         arrays |= {f"best_{i}": weight for i, weight in enumerate(self._best)}
+        arrays |= {f"mean_{i}": weight for i, weight in enumerate(self._mean.weights)}
         checkpoints.save({"course": asdict(self.course), "batches": self.batches.state()}, arrays)
 
     def _resume(self, checkpoints: Checkpoints | None) -> None:
@@ -204,6 +212,7 @@ class Training:
         for i, variable in enumerate(self._variables):
             variable.assign(arrays[f"variable_{i}"])
         self._best = [arrays[f"best_{i}"] for i in range(len(self._best))]
+        self._mean.restore([arrays[f"mean_{i}"] for i in range(len(self._best))])
         _log.info("Going on after step %d.", self.course.step)
 
     def _arrays(self) -> list[NDArray[Any]]:
@@ -236,9 +245,5 @@ def restore_finished(network: Any, checkpoints: Checkpoints | None, settings: Lo
     course = Course(**record["course"])
     if course.step < settings.steps and not course.impatient(settings):
         return None
-    if course.best_score is None:
-        for i, variable in enumerate(network.variables):
-            variable.assign(arrays[f"variable_{i}"])
-    else:
-        network.set_weights([arrays[f"best_{i}"] for i in range(len(network.get_weights()))])
+    network.set_weights([arrays[f"best_{i}"] for i in range(len(network.get_weights()))])
     return course
