@@ -266,6 +266,7 @@ def test_a_training_config_is_read_from_yaml(tmp_path: Path):
         ({"dilations": [0]}, "'dilations' cannot be [0]"),
         ({"steps": 2.5}, "'steps' cannot be 2.5"),
         ({"seed": -1}, "'seed' cannot be -1"),
+        ({"average_steps": -1}, "'average_steps' cannot be -1"),
         ({"learning_rate": "fast"}, "'learning_rate' cannot be 'fast'"),
         ({"crop_frames": 400}, "Pieces of 400 frames do not fit in movies of 300 frames"),
         ({"simulation": {"optics": {}}}, "Unknown setting 'optics' (training config: simulation)"),

@@ -105,11 +105,7 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         wrong = [name for name in _COUNTS if getattr(self, name) < 1]
         wrong += [name for name in ("learning_rate", "gradient_norm") if not getattr(self, name) > 0]
-        wrong += [
-            n
-            for n in ("workers", "warm_up_steps", "seed", "patience", "average_steps")
-            if getattr(self, n) < 0
-        ]
+        wrong += [name for name in _NOT_NEGATIVE if getattr(self, name) < 0]
         wrong += [] if 0 <= self.held_out <= 0.4 else ["held_out"]
         wrong += [] if self.split_by in get_args(SplitBy) else ["split_by"]
         if wrong:
@@ -193,6 +189,7 @@ _COUNTS = (
     *("n_fields", "n_validation_fields", "n_calibration_fields", "n_test_fields", "calibrate_from"),
     *("width", "networks", "steps", "batch_size", "crop_frames", "validate_every", "checkpoint_every"),
 )
+_NOT_NEGATIVE = ("workers", "warm_up_steps", "seed", "patience", "average_steps")
 _SECTIONS: Mapping[str, type] = {
     "pieces": PieceSettings,
     "augmentation": AugmentationSettings,
