@@ -22,7 +22,8 @@ class RunningMean:
     network : keras.Model
         Whose weights are averaged.
     steps : int
-        Steps over which the mean goes, once there are twice as many; 0 follows the last step alone.
+        Steps over which the mean goes, or the last tenth of them where that is less; 0 takes the weights as
+        they are.
     """
 
     def __init__(self, network: Any, steps: int) -> None:
@@ -32,7 +33,7 @@ class RunningMean:
     def add(self, step: int) -> None:
         """Take in the weights after a step, counted from 1."""
         if self._steps:
-            part = max(1 / self._steps, 2 / (step + 1))
+            part = max(1 / self._steps, 10 / (step + 9))
             for mean, weight in zip(self.weights, self._network.get_weights(), strict=True):
                 mean += np.asarray(part * (weight - mean), mean.dtype)
 
