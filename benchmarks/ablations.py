@@ -5,9 +5,10 @@
 Each row is a network trained anew from the same seed for the same number of steps. What is left out of the
 *inputs* is left out of the test as well; what is left out of the *simulation* is left out of the training
 alone: the test fields are always those of the whole simulation. The numbers are those of small trainings, for
-comparison with the first row only; differences of 0.01 are within the noise of one seed. All but the row that
-says so see 72 frames on either side, as the classifiers up to version 2.3 do. With ``--json`` rows
-are kept as they are finished, and a later run goes on from them.
+comparison with the first row only; differences of 0.01 are within the noise of one seed. All but the rows that
+say so see 72 frames on either side, as the classifiers up to version 2.3 do, and take the weights of the last
+step, as those up to 2.4 do. With ``--json`` rows are kept as they are finished, and a later run goes on from
+them.
 """
 
 from __future__ import annotations
@@ -84,7 +85,7 @@ class Ablation:
     """What is left out: of the simulation, of the traces, of the channels, or the neighbours' masks.
 
     Fields are taught with what one annotator says; `all_annotators` adds the others. `dilations` decide
-    how far the network sees.
+    how far the network sees, `averaged` whether its weights are averaged over the last steps.
     """
 
     name: str
@@ -94,6 +95,7 @@ class Ablation:
     job: type[FieldJob] = FieldJob
     all_annotators: bool = False
     dilations: tuple[int, ...] = NARROW
+    averaged: bool = False
 
 
 def _without_background(config: SimulationConfig) -> SimulationConfig:
@@ -162,6 +164,7 @@ ABLATIONS = (
     Ablation("simulation: bursts, network events, plateaus, small rises", simulation=_single_transients),
     Ablation("nothing; labels of all annotators in place of one", all_annotators=True),
     Ablation("nothing; 132 frames seen on either side in place of 72", dilations=WIDE),
+    Ablation("nothing; weights averaged over the last steps", averaged=True),
 )
 
 
@@ -169,7 +172,8 @@ def measure(ablation: Ablation, options: argparse.Namespace) -> dict[str, object
     """Train with something left out, calibrate, and score."""
     base = TrainingConfig()
     whole = replace(base.simulation, movie=replace(base.simulation.movie, n_frames=(300, 900)))
-    shape = {"width": 48, "dilations": ablation.dilations}
+    average_steps = base.average_steps if ablation.averaged else 0
+    shape = {"width": 48, "dilations": ablation.dilations, "average_steps": average_steps}
     config = replace(base, **shape, steps=options.steps, seed=options.seed, traces=ablation.traces)
     cache = None if options.cache is None else Path(options.cache)
 

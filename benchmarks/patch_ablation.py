@@ -211,7 +211,7 @@ def run_over(network: Any, example: Example, *, patches: bool) -> NDArray[np.flo
 
 def measure(parts: dict[str, list[Example]], *, patches: bool, steps: int, seed: int) -> dict[str, Any]:
     """Train, calibrate, and score."""
-    config = replace(TrainingConfig(), width=48, dilations=DILATIONS, steps=steps, seed=seed)
+    config = replace(TrainingConfig(), width=48, dilations=DILATIONS, steps=steps, seed=seed, average_steps=0)
     network = build_network(config.width, tuple(config.dilations), patches=patches, seed=seed)
     shown = [
         each if patches else replace(each, channels=each.channels[..., :N_CHANNELS])
