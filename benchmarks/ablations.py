@@ -5,10 +5,10 @@
 Each row is a network trained anew from the same seed for the same number of steps. What is left out of the
 *inputs* is left out of the test as well; what is left out of the *simulation* is left out of the training
 alone: the test fields are always those of the whole simulation. The numbers are those of small trainings, for
-comparison with the first row only; differences of 0.01 are within the noise of one seed. All but the rows that
-say so see 72 frames on either side, as the classifiers up to version 2.3 do, and take the weights of the last
-step, as those up to 2.4 do. With ``--json`` rows are kept as they are finished, and a later run goes on from
-them.
+comparison with the first row only; differences of 0.01 are within the noise of one seed. But for the rows
+that say so, networks see 72 frames on either side, as the classifiers up to version 2.3 do, and keep the
+weights of the last step, as those up to 2.4 do. With ``--json`` rows are kept as they are finished, and a
+later run goes on from them.
 """
 
 from __future__ import annotations
