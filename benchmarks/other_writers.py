@@ -1,6 +1,6 @@
 """Write one recording in the layouts of other software, predict each with the command line, and check it.
 
-    pip install "ndx-cinac[all]" "neuroconv==0.10.*"
+    pip install "ndx-cinac[all]" "neuroconv[ophys]==0.10.*"
     python benchmarks/other_writers.py [FOLDER]
 
 Prints a row per file: which order of masks was found and by what, the score against the simulation's truth,
