@@ -6,6 +6,7 @@ import io
 import json
 import pickle
 import stat
+import struct
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -143,6 +144,66 @@ def test_a_bomb_inside_the_network_file_is_refused_before_it_is_unpacked(tmp_pat
             archive.writestr(name, bytes(5_000_000 if name == "config.json" else 10))
     with pytest.raises(ClassifierError, match=r"'config\.json' grows from [\d,]+ to 5,000,000 bytes"):
         load_classifier(folder)
+
+
+def name_of_no_text(data: bytearray) -> None:
+    """Say of the last member that its name is UTF-8, which it is not."""
+    entry = data.rindex(b"PK\x01\x02")
+    data[entry + 9] |= 8
+    data[entry + 46] = 0xFF
+
+
+def more_bytes_than_there_are(data: bytearray) -> None:
+    """Let the first member claim that its packed bytes go on beyond the end of the file."""
+    struct.pack_into("<II", data, data.index(b"PK\x01\x02") + 20, 10_000_000, 500_000)
+
+
+def packed(folder: Path, compression: int, damage=None) -> Path:
+    """The folder with its network file packed anew and damaged."""
+    path = folder / "model.keras"
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in ("config.json", "metadata.json", "model.weights.h5")}
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    if damage is not None:
+        data = bytearray(path.read_bytes())
+        damage(data)
+        path.write_bytes(data)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("compression", "damage", "message"),
+    [
+        (zipfile.ZIP_LZMA, None, r"'config\.json' is compressed by method 14.*Zip it again with 'deflate'"),
+        (zipfile.ZIP_BZIP2, None, r"'config\.json' is compressed by method 12"),
+        (zipfile.ZIP_STORED, more_bytes_than_there_are, "The network file cannot be opened"),
+        (zipfile.ZIP_STORED, name_of_no_text, "The network file cannot be opened"),
+    ],
+)
+def test_a_network_file_packed_oddly_is_refused_in_one_sentence(tmp_path, compression, damage, message):
+    with pytest.raises(ClassifierError, match=message):
+        load_classifier(packed(classifier(tmp_path / "mailed"), compression, damage))
+
+
+@pytest.mark.parametrize(
+    ("compression", "damage", "message"),
+    [
+        (zipfile.ZIP_LZMA, None, "is compressed by method 14"),
+        (zipfile.ZIP_STORED, name_of_no_text, "cannot be taken from the zip archive"),
+    ],
+)
+def test_a_zip_of_a_classifier_packed_oddly_is_refused_in_one_sentence(
+    tmp_path, compression, damage, message
+):
+    path = zipped(classifier(tmp_path / "mailed"), compression=compression)
+    if damage is not None:
+        data = bytearray(path.read_bytes())
+        damage(data)
+        path.write_bytes(data)
+    with pytest.raises(ClassifierError, match=message):
+        load_classifier(path)
 
 
 def elsewhere(file: h5py.File) -> None:

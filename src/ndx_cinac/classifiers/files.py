@@ -7,7 +7,6 @@ import shutil
 import stat
 import tempfile
 import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
@@ -15,7 +14,7 @@ from typing import IO
 
 from ..errors import ClassifierError
 from .cards import LARGEST_CARD, ModelCard
-from .keras_files import LARGEST_MEMBERS, check_member_size
+from .keras_files import LARGEST_MEMBERS, ZIP_FAULTS, check_member
 
 CARD_FILE = "card.json"
 NETWORK_FILE = "model.keras"
@@ -80,13 +79,7 @@ def _opened(folder: Path, name: str, largest: int) -> Iterator[IO[bytes]]:
                 raise ClassifierError(what, where=str(folder))
             with archive.open(found[0]) as file:
                 yield file
-    except (
-        zipfile.BadZipFile,
-        zlib.error,
-        RuntimeError,
-        OSError,
-        EOFError,
-    ) as error:  # RuntimeError: encrypted
+    except ZIP_FAULTS as error:
         what = f"The classifier's {name} cannot be taken from the zip archive: {error}"
         raise ClassifierError(what, where=str(folder)) from error
 
@@ -106,7 +99,7 @@ def _check_names(members: list[zipfile.ZipInfo], path: Path) -> None:
         if stat.S_ISLNK(member.external_attr >> 16):
             what = f"The zip archive's member '{member.filename}' is a link"
             raise ClassifierError(what, where=str(path), fix="Zip the classifier's folder itself")
-        check_member_size(member, path)
+        check_member(member, path)
 
 
 def _is_member(path: str, name: str) -> bool:

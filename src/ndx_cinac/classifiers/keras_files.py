@@ -28,6 +28,12 @@ MOST_GROWTH = 200
 FREE_BYTES = 1_000_000
 """A member may be so many times larger than its compressed bytes, and so many bytes more."""
 
+METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+"""How members may be packed; others are rare, and not every Python has them."""
+
+ZIP_FAULTS = (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError, UnicodeDecodeError)
+"""What `zipfile` raises of an archive that is damaged, encrypted, or of a kind that it does not know."""
+
 BUNDLED = Path(__file__).resolve().parents[1] / "models"
 """Networks in the package are known: opening them crashes nothing."""
 
@@ -66,7 +72,7 @@ def check_network_file(path: Path) -> None:
             _check_members(archive.infolist(), path)
             text = archive.read("config.json")
             _check_weights(archive, path)
-    except (zipfile.BadZipFile, zlib.error, OSError, NotImplementedError) as error:
+    except ZIP_FAULTS as error:
         _refuse(f"The network file cannot be opened: {error}", path)
     try:
         config = json.loads(text)
@@ -94,15 +100,18 @@ def _check_members(members: list[zipfile.ZipInfo], path: Path) -> None:
             _refuse(f"The network file's member '{member.filename}' is a link", path)
         if member.flag_bits & 1:
             _refuse(f"The network file's member '{member.filename}' is encrypted", path)
-        check_member_size(member, path)
+        check_member(member, path)
         largest = LARGEST_MEMBERS[member.filename]
         if member.file_size > largest:
             what = f"The network file's member '{member.filename}' has {member.file_size:,} bytes"
             _refuse(f"{what}, more than {largest:,}", path)
 
 
-def check_member_size(member: zipfile.ZipInfo, path: Path) -> None:
-    """Refuse a member of a zip archive that grows when it is unpacked as no weights and no settings do."""
+def check_member(member: zipfile.ZipInfo, path: Path) -> None:
+    """Refuse a member of a zip archive that is packed, or grows when unpacked, as no classifier's is."""
+    if member.compress_type not in METHODS:
+        what = f"The member '{member.filename}' is compressed by method {member.compress_type}"
+        _refuse(what, path, "Zip it again with 'deflate', as every program does unless it is told otherwise")
     if member.file_size > FREE_BYTES + MOST_GROWTH * member.compress_size:
         sizes = f"{member.compress_size:,} to {member.file_size:,} bytes"
         what = f"The member '{member.filename}' grows from {sizes}"
